@@ -122,13 +122,7 @@ export interface Mount {
   readonly gidMappings?: readonly IDMapping[];
 }
 
-export type HookName =
-  | "prestart"
-  | "createRuntime"
-  | "createContainer"
-  | "startContainer"
-  | "poststart"
-  | "poststop";
+export type HookName = "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop";
 
 /** config.md, "POSIX-platform Hooks". */
 export type Hooks = { readonly [name in HookName]?: readonly Hook[] };
