@@ -1,4 +1,12 @@
 export * from "./errors.ts";
+export * from "./lists.ts";
 export * from "./mount-options.ts";
 export * from "./names.ts";
+export * from "./parse.ts";
 export type * from "./spec.ts";
+export type * from "./spec-linux.ts";
+export { isMapped } from "./validate/mappings.ts";
+export { cleanPath, parseIdmapValue } from "./validate/mounts.ts";
+export { hasNamespace, namespacePath } from "./validate/namespaces.ts";
+export { dottedSysctl, sysctlPath } from "./validate/sysctl.ts";
+export { type ValidationFacts, validate, validateProcess, validateResources } from "./validate.ts";

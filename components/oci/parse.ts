@@ -1,0 +1,83 @@
+/** Text → `Spec`: syntax, types and ranges of every known field. What the values mean together is `validate`'s. */
+import { check, type Findings } from "./check.ts";
+import { InvalidArgument } from "./errors.ts";
+import type { Kind } from "./kinds.ts";
+import { PROCESS, RESOURCES, SPEC } from "./schema.ts";
+import type { Process, Spec } from "./spec.ts";
+import type { Resources } from "./spec-linux.ts";
+
+/** `warnings`: keys that were ignored, each with the nearest known name. */
+export interface Parsed<T> {
+  readonly value: T;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads a config.json; runtime-spec, config.md.
+ * @param file what to call the text in messages.
+ * @throws InvalidArgument with every wrong field in `failures`, or the line and column where the JSON is broken.
+ */
+export function parseSpec(text: string, file: string): { spec: Spec; warnings: string[] } {
+  const { value, warnings } = parse<Spec>(text, file, "", SPEC, (root, found) => dropEmptySeccomp(root, found));
+  return { spec: value, warnings: [...warnings] };
+}
+
+/** Reads the file of `exec --process`. Fields are named `process.…`. @throws InvalidArgument as `parseSpec`. */
+export function parseProcess(text: string, file: string): { process: Process; warnings: string[] } {
+  const { value, warnings } = parse<Process>(text, file, "process", PROCESS);
+  return { process: value, warnings: [...warnings] };
+}
+
+/** Reads the file of `update --resources`. Fields are named `linux.resources.…`. @throws InvalidArgument as `parseSpec`. */
+export function parseResources(text: string, file: string): { resources: Resources; warnings: string[] } {
+  const { value, warnings } = parse<Resources>(text, file, "linux.resources", RESOURCES);
+  return { resources: value, warnings: [...warnings] };
+}
+
+function parse<T>(
+  text: string,
+  file: string,
+  at: string,
+  kind: Kind,
+  before?: (value: Record<string, unknown>, found: Findings) => void,
+): Parsed<T> {
+  const value = readJson(text, file);
+  if (value === null) throw new InvalidArgument(`${file}: config cannot be null`);
+  if (typeof value !== "object" || Array.isArray(value)) throw new InvalidArgument(`${file}: must be a JSON object`);
+  const found: Findings = { failures: [], warnings: [] };
+  before?.(value as Record<string, unknown>, found);
+  // A raw NUL is broken JSON already; the escape is looked for only where there can be one.
+  check(value, kind, at, found, { nul: /\\u0000/.test(text) });
+  if (found.failures.length > 0) throw new InvalidArgument(found.failures);
+  return { value: value as T, warnings: found.warnings };
+}
+
+/** 16 digits is where a number may stop being exact. */
+const LONG_INTEGER = /[:[,\s-]\d{16}/;
+
+function readJson(text: string, file: string): unknown {
+  if (!LONG_INTEGER.test(text)) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      // Said again below, with the position.
+    }
+  }
+  const { parseJson } = require("./json.ts") as typeof import("./json.ts");
+  return parseJson(text, file);
+}
+
+/** runc takes a filter without default action and rules for no filter. */
+function dropEmptySeccomp(root: Record<string, unknown>, found: Findings): void {
+  const linux = root.linux as { seccomp?: { defaultAction?: unknown; syscalls?: unknown } | null } | null | undefined;
+  const seccomp = linux?.seccomp;
+  if (typeof seccomp !== "object" || seccomp === null || Array.isArray(seccomp)) return;
+  const rules = seccomp.syscalls;
+  if ((seccomp.defaultAction ?? "") !== "" || (rules !== undefined && rules !== null && !isEmptyArray(rules))) return;
+  delete linux!.seccomp;
+  found.warnings.push("linux.seccomp: no defaultAction and no rules: no filter is installed");
+}
+
+function isEmptyArray(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
