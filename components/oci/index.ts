@@ -1,10 +1,13 @@
+export * from "./default-spec.ts";
 export * from "./errors.ts";
+export * from "./features.ts";
 export * from "./lists.ts";
 export * from "./mount-options.ts";
 export * from "./names.ts";
-export * from "./parse.ts";
+export { parseProcess, parseResources, parseSpec } from "./parse.ts";
 export type * from "./spec.ts";
 export type * from "./spec-linux.ts";
+export * from "./state.ts";
 export { isMapped } from "./validate/mappings.ts";
 export { cleanPath, parseIdmapValue } from "./validate/mounts.ts";
 export { hasNamespace, namespacePath } from "./validate/namespaces.ts";

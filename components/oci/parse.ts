@@ -6,32 +6,27 @@ import { PROCESS, RESOURCES, SPEC } from "./schema.ts";
 import type { Process, Spec } from "./spec.ts";
 import type { Resources } from "./spec-linux.ts";
 
-/** `warnings`: keys that were ignored, each with the nearest known name. */
-export interface Parsed<T> {
-  readonly value: T;
-  readonly warnings: readonly string[];
-}
-
 /**
  * Reads a config.json; runtime-spec, config.md.
  * @param file what to call the text in messages.
+ * @returns the configuration, and as `warnings` the keys that were ignored, each with the nearest known name.
  * @throws InvalidArgument with every wrong field in `failures`, or the line and column where the JSON is broken.
  */
 export function parseSpec(text: string, file: string): { spec: Spec; warnings: string[] } {
   const { value, warnings } = parse<Spec>(text, file, "", SPEC, (root, found) => dropEmptySeccomp(root, found));
-  return { spec: value, warnings: [...warnings] };
+  return { spec: value, warnings };
 }
 
 /** Reads the file of `exec --process`. Fields are named `process.…`. @throws InvalidArgument as `parseSpec`. */
 export function parseProcess(text: string, file: string): { process: Process; warnings: string[] } {
   const { value, warnings } = parse<Process>(text, file, "process", PROCESS);
-  return { process: value, warnings: [...warnings] };
+  return { process: value, warnings };
 }
 
 /** Reads the file of `update --resources`. Fields are named `linux.resources.…`. @throws InvalidArgument as `parseSpec`. */
 export function parseResources(text: string, file: string): { resources: Resources; warnings: string[] } {
   const { value, warnings } = parse<Resources>(text, file, "linux.resources", RESOURCES);
-  return { resources: value, warnings: [...warnings] };
+  return { resources: value, warnings };
 }
 
 function parse<T>(
@@ -40,7 +35,7 @@ function parse<T>(
   at: string,
   kind: Kind,
   before?: (value: Record<string, unknown>, found: Findings) => void,
-): Parsed<T> {
+): { value: T; warnings: string[] } {
   const value = readJson(text, file);
   if (value === null) throw new InvalidArgument(`${file}: config cannot be null`);
   if (typeof value !== "object" || Array.isArray(value)) throw new InvalidArgument(`${file}: must be a JSON object`);
