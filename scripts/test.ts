@@ -31,7 +31,9 @@ interface Run {
 
 function testFiles(wanted: readonly string[]): string[] {
   const rank = (path: string) => ORDER.findIndex((prefix) => path.startsWith(prefix));
-  return files((path) => path.endsWith(".test.ts") && (wanted.length === 0 || wanted.some((part) => path.includes(part))))
+  return files(
+    (path) => path.endsWith(".test.ts") && (wanted.length === 0 || wanted.some((part) => path.includes(part))),
+  )
     .map((path) => ({ path, rank: rank(path) }))
     .sort((a, b) => a.rank - b.rank)
     .map(({ path }) => path);
