@@ -12,11 +12,14 @@ export interface IdList {
 /** The greatest CPU or node that is taken: runc's own limit, eight times the largest kernel configuration. */
 const MAX_ID = 65536;
 
+const EMPTY: IdList = { ranges: [], count: 0, max: -1 };
+
 /**
  * Reads a list; blanks around the elements and empty elements are allowed, as the kernel and runc do.
  * @returns the list, or what is wrong with the text.
  */
 export function parseIdList(text: string): IdList | string {
+  if (text === "") return EMPTY;
   const ranges: { first: number; last: number }[] = [];
   for (const element of text.split(",")) {
     const trimmed = element.trim();
@@ -29,7 +32,7 @@ export function parseIdList(text: string): IdList | string {
     if (first > last) return `invalid range: ${trimmed}`;
     ranges.push({ first, last });
   }
-  if (ranges.length === 0 && text !== "") return "no members found";
+  if (ranges.length === 0) return "no members found";
   return { ranges, count: countIds(ranges), max: ranges.reduce((max, { last }) => Math.max(max, last), -1) };
 }
 

@@ -42,3 +42,8 @@ export function isOneOf(
 ): void {
   if (!list.includes(name)) fail(to, field, text(name) + didYouMean(name, list));
 }
+
+/** If `text` has more than `bytes` bytes. `Buffer`, 0.2 ms when first touched, is asked only where it can be. */
+export function isLonger(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes && Buffer.byteLength(text) > bytes;
+}

@@ -6,7 +6,7 @@ import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES, PERSONALITY_DOMAINS } from ".
 import type { Spec } from "../spec.ts";
 import type { Device, IntelRdt, Linux, MemoryPolicy } from "../spec-linux.ts";
 import type { ValidationFacts } from "../validate.ts";
-import { didYouMean, type Findings, fail, isNameOf, warn } from "./findings.ts";
+import { didYouMean, type Findings, fail, isLonger, isNameOf, warn } from "./findings.ts";
 import { hasNamespace } from "./namespaces.ts";
 import { validateSystemdProperties } from "./top.ts";
 
@@ -61,7 +61,7 @@ function validateNetDevices(linux: Linux, facts: ValidationFacts, to: Findings):
 /** Linux: dev_valid_name. */
 function isDeviceName(name: string): boolean {
   if (name === "" || name === "." || name === "..") return false;
-  return Buffer.byteLength(name) <= 15 && !/[/:\s]/.test(name);
+  return !isLonger(name, 15) && !/[/:\s]/.test(name);
 }
 
 function validateCgroupsPath(path: string, facts: ValidationFacts, to: Findings): void {

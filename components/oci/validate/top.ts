@@ -2,7 +2,7 @@
 import { fieldPath } from "../check.ts";
 import { HOOKS } from "../names.ts";
 import type { Hooks, Spec } from "../spec.ts";
-import { type Findings, fail, warn } from "./findings.ts";
+import { type Findings, fail, isLonger, warn } from "./findings.ts";
 
 const SEMVER = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z.-]+)?$/;
 
@@ -15,12 +15,13 @@ export function validateTop(spec: Spec, to: Findings): void {
   if (spec.root === undefined) fail(to, "root", "root must be specified");
   else if (spec.root.path === "") fail(to, "root.path", "must not be empty");
   for (const field of ["hostname", "domainname"] as const)
-    if (Buffer.byteLength(spec[field] ?? "") > MAX_HOST_NAME) fail(to, field, `longer than ${MAX_HOST_NAME} bytes`);
+    if (isLonger(spec[field] ?? "", MAX_HOST_NAME)) fail(to, field, `longer than ${MAX_HOST_NAME} bytes`);
   for (const key in spec.annotations) if (key === "") fail(to, 'annotations[""]', "the name must not be empty");
 }
 
 /** config.md, "Specification version". */
 function validateVersion(version: string, to: Findings): void {
+  if (/^1\.\d\.\d$/.test(version)) return;
   const major = SEMVER.exec(version)?.[1];
   if (major === undefined) fail(to, "ociVersion", `"${version}" is not a semantic version such as "1.3.0"`);
   else if (major === "0") warn(to, "ociVersion", `version ${version} is older than 1.0.0; read as 1.x`);
