@@ -1,0 +1,20 @@
+/** Control groups: v1, v2 and hybrid hosts, driven through the file system or by systemd. */
+export {
+  type Cgroup,
+  type CgroupDriver,
+  type OpenOptions,
+  openCgroup,
+  type ReopenOptions,
+  reopenCgroup,
+} from "./cgroup.ts";
+export {
+  type CgroupHost,
+  type CgroupMode,
+  detectCgroups,
+  type Hierarchy,
+  parseCgroupFile,
+  parseCgroups,
+} from "./host.ts";
+export { type CgroupPaths, cgroupfsPaths } from "./paths.ts";
+export { type CompileOptions, compileResources } from "./resources/compile.ts";
+export type { CgroupWrite, DevicesWrite, FileWrite, WritePolicy } from "./resources/write.ts";
