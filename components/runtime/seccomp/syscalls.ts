@@ -1,35 +1,77 @@
 /**
- * System call tables: name → number, per architecture. Only the tables that a profile asks for are parsed, once.
+ * System call tables: name → number, per architecture. Only the tables that a profile asks for are loaded.
  *
- * The format of a table: names in the order of their numbers, from 0 on; a number sets the number of the next name;
- * `-name` takes a name of the base table away. Calls that the kernel dropped stay: profiles name them.
+ * The format of a table: names in the order of their numbers, from 0 on; a number sets the number of the next name.
+ * Tables in `derived.ts` are the differences to another one. Calls that the kernel dropped stay: profiles name them.
  * The numbers are those of Linux 7.2-rc1.
  */
 import type { TableName } from "./arches.ts";
 
 export type SyscallTable = ReadonlyMap<string, number>;
 
-const parsed = new Map<TableName, SyscallTable>();
+/**
+ * The words of a table in the order of their numbers, from 0 on: names, and numbers that set the number of the next
+ * name. Those of x32 come without the x32 bit.
+ */
+export function syscallWords(name: TableName): readonly string[] {
+  const { base, table } = source(name);
+  if (base === undefined) return split(table);
+  const words: string[] = [];
+  for (const [syscall, number] of [...derive(base, table)].sort(([, a], [, b]) => a - b))
+    words.push(String(number), syscall);
+  return words;
+}
 
-/** @returns the table named `name`; x32 numbers come without the x32 bit. */
+/** The same as name → number, for those who look single calls up. */
 export function syscallTable(name: TableName): SyscallTable {
-  let table = parsed.get(name);
-  if (table === undefined) {
-    table = parse(source(name));
-    parsed.set(name, table);
+  return numbered(syscallWords(name), new Map());
+}
+
+/** A second name of a call, as libseccomp knows it. */
+export function aliasOf(table: TableName, name: string): string | undefined {
+  return table === "arm" && name === "sync_file_range2" ? "arm_sync_file_range" : undefined;
+}
+
+/** Does any of `tables` have the name? Searches their text, which is cheaper than parsing it for a few names. */
+export function isNamedIn(tables: readonly TableName[], name: string): boolean {
+  return tables.some((table) => hasWord(source(table).table, name));
+}
+
+function hasWord(text: string, word: string): boolean {
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1))
+    if (isBreak(text[at - 1]) && isBreak(text[at + word.length])) return true;
+  return false;
+}
+
+function isBreak(letter: string | undefined): boolean {
+  return letter === undefined || letter === " " || letter === "\n";
+}
+
+/** The first line is empty. */
+function split(table: string): string[] {
+  return table.slice(1).replaceAll("\n", " ").split(" ");
+}
+
+/** Puts `words` into `numbers`; `-name` takes a name away. */
+function numbered(words: readonly string[], numbers: Map<string, number>): Map<string, number> {
+  let next = 0;
+  for (const word of words) {
+    if (isNumber(word)) next = Number(word);
+    else if (word.startsWith("-")) numbers.delete(word.slice(1));
+    else numbers.set(word, next++);
   }
-  return table;
+  return numbers;
 }
 
-/** Every table, to tell a slip of the pen from the name of another machine. */
-export function allSyscallTables(): SyscallTable[] {
-  return ALL.map(syscallTable);
+/** Is a word of a table a number? */
+export function isNumber(word: string): boolean {
+  const first = word.charCodeAt(0);
+  return first >= 0x30 && first <= 0x39;
 }
 
-const ALL: readonly TableName[] = [
-  ...(["x86", "amd64", "x32", "arm", "arm64", "loong64", "m68k", "mips", "mips64", "mips64n32"] as const),
-  ...(["parisc", "parisc64", "ppc", "ppc64", "riscv64", "s390", "s390x", "sh"] as const),
-];
+function derive(base: TableName, differences: string): Map<string, number> {
+  return numbered(split(differences), new Map(syscallTable(base)));
+}
 
 interface Source {
   readonly base?: TableName;
@@ -59,21 +101,11 @@ function source(name: TableName): Source {
       return require("./tables/ppc.ts") as typeof import("./tables/ppc.ts");
     case "s390x":
       return require("./tables/s390x.ts") as typeof import("./tables/s390x.ts");
+    case "x32":
+      return require("./tables/x32.ts") as typeof import("./tables/x32.ts");
     case "x86":
       return require("./tables/x86.ts") as typeof import("./tables/x86.ts");
     default:
       return (require("./tables/derived.ts") as typeof import("./tables/derived.ts")).derived[name];
   }
-}
-
-function parse({ base, table }: Source): SyscallTable {
-  const numbers = new Map(base === undefined ? undefined : syscallTable(base));
-  let next = 0;
-  for (const word of table.slice(1).split(/[ \n]/)) {
-    const first = word.charCodeAt(0);
-    if (first === 0x2d) numbers.delete(word.slice(1));
-    else if (first >= 0x30 && first <= 0x39) next = Number(word);
-    else numbers.set(word, next++);
-  }
-  return numbers;
 }

@@ -1,14 +1,5 @@
 /** Tables that differ little from another one: "-name" takes a name of the base away; see ../syscalls.ts. */
 export const derived = {
-  x32: {
-    base: "amd64",
-    table: `
--uselib -_sysctl -create_module -get_kernel_syms -query_module -nfsservctl -set_thread_area -get_thread_area
--epoll_ctl_old -epoll_wait_old -vserver 512 rt_sigaction rt_sigreturn ioctl readv writev recvfrom sendmsg recvmsg
-execve ptrace rt_sigpending rt_sigtimedwait rt_sigqueueinfo sigaltstack timer_create mq_notify kexec_load waitid
-set_robust_list get_robust_list vmsplice move_pages preadv pwritev rt_tgsigqueueinfo recvmmsg sendmmsg
-process_vm_readv process_vm_writev setsockopt getsockopt io_setup io_submit execveat preadv2 pwritev2`,
-  },
   loong64: {
     base: "arm64",
     table: `
