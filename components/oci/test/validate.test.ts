@@ -218,6 +218,11 @@ describe("resources:", () => {
       }),
     ));
 
+  test("network priorities are ignored on cgroup v2 with a warning", () => {
+    const warnings = warningsOf((c) => resources(c, { network: { classID: 1 } }), { cgroupMode: "unified" });
+    expect(warnings).toEqual(["linux.resources.network: ignored: cgroup v2 has no net_cls and net_prio controllers"]);
+  });
+
   test("unified is for cgroup v2", () =>
     isFine((c) => resources(c, { unified: { "memory.high": "max" } }), { cgroupMode: "unified" }));
 
@@ -225,6 +230,12 @@ describe("resources:", () => {
     expect(() => validateResources({ cpu: { period: 1 } }, FACTS)).toThrow("linux.resources.cpu.period: ");
     expect(validateResources({ pids: { limit: 10 } }, FACTS)).toEqual([]);
   });
+});
+
+test("flags of a personality are ignored with a warning", () => {
+  expect(warningsOf((c) => linux(c, { personality: { domain: "LINUX32", flags: ["X"] } }))).toEqual([
+    "linux.personality.flags: ignoring unsupported personality flags: [X]",
+  ]);
 });
 
 test("a container without anything of Linux is fine", () =>

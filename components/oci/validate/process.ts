@@ -34,7 +34,7 @@ export function checkProcess(process: Process, spec: Spec, facts: ValidationFact
   }
 }
 
-function checkCommand({ args = [], env = [], cwd, terminal, consoleSize }: Process, to: Findings): void {
+function checkCommand({ args = [], env = [], cwd }: Process, to: Findings): void {
   if (cwd === undefined || cwd === "") fail(to, "process.cwd", "Cwd property must not be empty");
   else if (!cwd.startsWith("/")) fail(to, "process.cwd", `Cwd must be an absolute path, not "${cwd}"`);
   if (args.length === 0) fail(to, "process.args", "args must not be empty");
@@ -45,7 +45,6 @@ function checkCommand({ args = [], env = [], cwd, terminal, consoleSize }: Proce
     const what = equals === 0 ? "name cannot be empty" : `missing '=' in "${env[i]}"`;
     fail(to, `process.env[${i}]`, `invalid environment variable: ${what}`);
   }
-  if (consoleSize !== undefined && terminal !== true) warn(to, "process.consoleSize", "ignored without a terminal");
 }
 
 function checkUser(user: User, spec: Spec, facts: ValidationFacts, to: Findings): void {

@@ -39,8 +39,6 @@ export function validateHooks(hooks: Hooks | undefined, to: Findings): void {
         fail(to, `${at}.timeout`, `must be greater than zero, not ${hook.timeout}`);
     }
   }
-  if (hooks.prestart !== undefined && hooks.prestart.length > 0)
-    warn(to, "hooks.prestart", "deprecated; use createRuntime, createContainer or startContainer");
 }
 
 /** Annotations that the systemd driver turns into properties of the unit: at least three letters, nothing else. */
