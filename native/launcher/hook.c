@@ -1,4 +1,4 @@
-/* Hooks in the container's namespaces, the wait for `start`, and the small init. */
+/* Hooks in the container's namespaces, and the wait for `start`. */
 #define _GNU_SOURCE
 #include "launcher.h"
 
@@ -29,6 +29,7 @@ static int state_file(struct state *s, const struct arg *before, const struct ar
 
 static _Noreturn void hook_child(const struct arg *a, int in, int out) {
   if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(126);
+  syscall(SYS_close_range, 3, ~0U, 4u /* CLOSE_RANGE_CLOEXEC */); /* descriptors preserved for the program are not the hook's */
   execve(a[0].s, a[1].list, a[2].list);
   dprintf(2, "%s", strerror(errno));
   _exit(127);
@@ -50,10 +51,18 @@ int op_hook(struct state *s, const struct arg *a) {
   int in = state_file(s, &a[3], &a[4]), pidfd = -1;
   if (in < 0) return in;
   int out = memfd_create("hook", MFD_CLOEXEC);
-  if (out < 0) return -errno;
+  if (out < 0) {
+    int error = -errno;
+    close(in);
+    return error;
+  }
   struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
   pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-  if (pid < 0) return -errno;
+  if (pid < 0) {
+    int error = -errno;
+    close(in), close(out);
+    return error;
+  }
   if (pid == 0) hook_child(a, in, out);
   int r = wait_hook(s, pid, pidfd, a[5].u ? (int)a[5].u : -1);
   size_t used = strlen(s->detail);
@@ -75,12 +84,4 @@ int op_fifo_wait(struct state *s, const struct arg *a) {
   do n = read(s->fifo, &byte, 1);
   while (n < 0 && errno == EINTR);
   return n == 1 ? 0 : n < 0 ? -errno : -EPIPE;
-}
-
-int op_init(struct state *s, const struct arg *a) {
-  (void)s, (void)a;
-  pid_t pid = clone_process(0, -1);
-  if (pid < 0) return -errno;
-  if (pid > 0) reap_as_init(pid);
-  return setsid() < 0 ? -errno : 0;
 }

@@ -52,6 +52,7 @@ struct state {
   struct plan plan;
   struct cursor cursor;
   int control;   /* seqpacket socket to the runtime */
+  int shim;      /* seqpacket socket to the shim that is our parent, or -1 */
   int fifo;      /* exec.fifo, opened for reading and writing */
   int cgroup;    /* directory of the container's cgroup v2 */
   int proxy;     /* socket to the process outside, or -1 */
@@ -61,9 +62,8 @@ struct state {
   int null_fd;   /* a verified /dev/null */
   int empty;     /* the empty directory that covers masked directories */
   int ns[NS_SLOTS];
-  int preserved; /* first fd that does not belong to the container */
   pid_t host_pid;
-  int death_signal;
+  bool cwd_refused; /* the working directory may be searched by the user only */
   char program[PATH_SIZE];
   char detail[DETAIL_SIZE]; /* a few words about the last failure */
 };
@@ -89,6 +89,12 @@ int channel_receive(int fd, struct message *message, int *received_fd);
 int channel_wait_go(struct state *s);
 
 /* run.c: the loop over the operations */
+struct launch {
+  int control, plan;
+  int extra[2]; /* the exec fifo and the cgroup, in this order, as far as the plan's flags ask for them */
+  int shim;     /* -1 without a shim */
+};
+int run_launch(const struct launch *launch);
 int run_plan(struct state *s);
 int run_operation(struct state *s, const struct op *op, const struct arg *args);
 _Noreturn void serve_proxy(struct state *s, int socket);
@@ -104,7 +110,6 @@ int proc_handle(struct state *s);
 int write_proc(struct state *s, const char *path, const char *text, size_t length);
 void explain_exec(struct state *s, const char *path, int error);
 pid_t clone_process(uint64_t flags, int cgroup);
-_Noreturn void reap_as_init(pid_t child);
 
 /* Modes */
 int mode_run(int argc, char **argv);

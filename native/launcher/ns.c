@@ -82,14 +82,23 @@ int op_fork(struct state *s, const struct arg *a) {
     }
     return 0;
   }
-  int r = channel_send(s->control, MSG_PID, s->cursor.index - 1, (int)a[1].u, (uint64_t)pid, "");
+  signal(SIGPIPE, SIG_IGN);
+  /* The shim first: it must know its child before the runtime can ask about it. */
+  int r = s->shim < 0 ? 0 : channel_send(s->shim, MSG_PID, s->cursor.index - 1, (int)a[1].u, (uint64_t)pid, "");
+  if (!r) r = channel_send(s->control, MSG_PID, s->cursor.index - 1, (int)a[1].u, (uint64_t)pid, "");
+  if (r < 0) kill(pid, SIGKILL); /* nobody would ever reap or stop it */
   if (r < 0 || !proxy) _exit(r < 0);
   close(pair[1]);
   close(s->control);
+  if (s->shim >= 0) close(s->shim);
   serve_proxy(s, pair[0]);
 }
 
 int op_sync(struct state *s, const struct arg *a) {
+  if (a[0].u == SYNC_READY && s->proxy >= 0) {
+    close(s->proxy); /* ends the process outside: the root has changed, nothing is left for it to do */
+    s->proxy = -1;
+  }
   int r = channel_send(s->control, MSG_SYNC, s->cursor.index - 1, 0, a[0].u, "");
   return r || a[0].u == SYNC_DONE ? r : channel_wait_go(s);
 }
@@ -142,9 +151,3 @@ int op_loopback_up(struct state *s, const struct arg *a) {
   close(fd);
   return r;
 }
-
-int op_close_cloexec(struct state *s, const struct arg *a) {
-  (void)s;
-  return syscall(SYS_close_range, (unsigned)a[0].u, ~0U, 4u /* CLOSE_RANGE_CLOEXEC */) < 0 ? -errno : 0;
-}
-

@@ -136,24 +136,28 @@ static int load_plan(struct state *s, int fd) {
   return plan_check(&s->plan, bytes, (size_t)st.st_size);
 }
 
-/* run FIRST: fd FIRST is the control socket, FIRST+1 the plan, then the exec fifo and the cgroup if the plan's flags say so. */
-int mode_run(int argc, char **argv) {
+/* Loads the plan and runs it. Returns the exit status of a launch that failed. */
+int run_launch(const struct launch *launch) {
   static struct state s;
-  if (argc != 3) return 2;
-  int first = atoi(argv[2]);
-  if (first < 3) return 2;
-  s = (struct state){.control = first, .fifo = -1, .cgroup = -1, .proxy = -1, .proc = -1, .root = -1,
-                     .mount = -1, .null_fd = -1, .empty = -1, .preserved = first};
+  s = (struct state){.control = launch->control, .shim = launch->shim, .fifo = -1, .cgroup = -1, .proxy = -1, .proc = -1, .root = -1,
+                     .mount = -1, .null_fd = -1, .empty = -1};
   for (int i = 0; i < NS_SLOTS; i++) s.ns[i] = -1;
-  if (syscall(SYS_close_range, (unsigned)first, ~0U, 4u /* CLOSE_RANGE_CLOEXEC */) < 0) return 1;
-  int r = load_plan(&s, first + 1);
+  int r = load_plan(&s, launch->plan);
   if (r) {
     channel_send(s.control, MSG_ERROR, UINT32_MAX, r, 0, r == -ESTALE ? "the plan was made by another build" : "malformed launch plan");
     return 1;
   }
-  int next = first + 2;
-  if (s.plan.flags & PLAN_FIFO) s.fifo = next++;
-  if (s.plan.flags & PLAN_CGROUP) s.cgroup = next++;
+  const int *next = launch->extra;
+  if (s.plan.flags & PLAN_FIFO) s.fifo = *next++;
+  if (s.plan.flags & PLAN_CGROUP) s.cgroup = *next++;
   run_plan(&s);
   return 1;
+}
+
+/* run FIRST: fd FIRST is the control socket, FIRST+1 the plan, then the exec fifo and the cgroup if the plan's flags say so. */
+int mode_run(int argc, char **argv) {
+  if (argc != 2) return 2;
+  int first = atoi(argv[1]);
+  if (first < 3 || syscall(SYS_close_range, (unsigned)first, ~0U, 4u /* CLOSE_RANGE_CLOEXEC */) < 0) return 2;
+  return run_launch(&(struct launch){.control = first, .plan = first + 1, .extra = {first + 2, first + 3}, .shim = -1});
 }

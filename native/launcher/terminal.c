@@ -70,7 +70,7 @@ int op_console(struct state *s, const struct arg *a) {
   int r = a[2].u & 1 ? mount_console(peer) : 0;
   if (r) return r;
   snprintf(name, sizeof(name), "/dev/pts/%u", number);
-  r = channel_send_fd(s->control, 1, name, master);
+  r = channel_send_fd(s->shim < 0 ? s->control : s->shim, 1, name, master);
   close(master);
   if (r) return r;
   for (int fd = 0; fd <= 2; fd++) {
