@@ -132,7 +132,7 @@ describe("mounts:", () => {
 
   test("a word one letter off a known option is warned of and left to the filesystem", () => {
     expect(warningsOf((c) => mount(c, { type: "tmpfs", options: ["nosuit"] }))).toEqual([
-      'mounts[7].options[0]: unknown option "nosuit"; did you mean "nosuid"?; left to the filesystem',
+      'mounts[7].options[0]: unknown option "nosuit"; did you mean "nosuid"? (left to the filesystem)',
     ]);
   });
 

@@ -69,7 +69,7 @@ function validateBind(mount: Mount, options: ParsedMountOptions, at: string, to:
     fail(
       to,
       `${at}.options[${index}]`,
-      `unknown option "${options.data[n]}"${hint}; bind mounts cannot have any filesystem-specific options applied`,
+      `unknown option "${options.data[n]}"${hint} (bind mounts cannot have any filesystem-specific options applied)`,
     );
   }
 }
@@ -100,7 +100,7 @@ function warnOfSlips(options: ParsedMountOptions, at: string, to: Findings): voi
     const word = options.data[n]!;
     if (word.includes("=") || word.length < 3 || FILESYSTEM_FLAGS.has(word)) continue;
     const hint = nearestOption(word, 1);
-    if (hint !== "") warn(to, `${at}.options[${index}]`, `unknown option "${word}"${hint}; left to the filesystem`);
+    if (hint !== "") warn(to, `${at}.options[${index}]`, `unknown option "${word}"${hint} (left to the filesystem)`);
   }
 }
 
