@@ -54,6 +54,7 @@ int op_parent_private(struct state *s, const struct arg *a) {
 }
 
 int op_open_root(struct state *s, const struct arg *a) {
+  if (!a[1].u) return keep_fd(&s->root, open(a[0].s, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   int fd = (int)syscall(SYS_open_tree, AT_FDCWD, a[0].s, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
   if (fd < 0) return -errno;
   if (syscall(SYS_move_mount, fd, "", AT_FDCWD, a[0].s, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
@@ -122,8 +123,11 @@ int op_clone_null(struct state *s, const struct arg *a) {
   return fd < 0 ? fd : keep_fd(&s->mount, fd);
 }
 
+/* EPERM: a flag is locked by an outer user namespace. Then only what was asked for by name is cleared. */
 int op_mount_attr(struct state *s, const struct arg *a) {
-  return set_attr(s->mount, "", AT_EMPTY_PATH | (a[0].u ? AT_RECURSIVE : 0), a[1].u, a[2].u, a[3].u, -1);
+  unsigned flags = AT_EMPTY_PATH | (a[0].u ? AT_RECURSIVE : 0);
+  int r = set_attr(s->mount, "", flags, a[1].u, a[2].u, a[3].u, -1);
+  return r == -EPERM && a[2].u != a[4].u ? set_attr(s->mount, "", flags, a[1].u, a[4].u, a[3].u, -1) : r;
 }
 
 int op_idmap_ns(struct state *s, const struct arg *a) {
@@ -263,5 +267,14 @@ int op_mask_path(struct state *s, const struct arg *a) {
   if (!r && syscall(SYS_move_mount, copy, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) r = -errno;
   if (copy >= 0) close(copy);
   close(target);
+  return r;
+}
+
+int op_cover(struct state *s, const struct arg *a) {
+  if (umount2(a[0].s, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return 0;
+  int empty = empty_directory(s), copy = empty < 0 ? empty : clone_fd(empty, 0);
+  if (copy < 0) return copy;
+  int r = syscall(SYS_move_mount, copy, "", AT_FDCWD, a[0].s, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+  close(copy);
   return r;
 }

@@ -150,8 +150,11 @@ int op_ambient(struct state *s, const struct arg *a) {
 }
 
 int op_chdir(struct state *s, const struct arg *a) {
-  (void)s;
-  return chdir(a[0].s) < 0 ? -errno : 0;
+  if (a[1].u & 4) return fchdir(s->root) < 0 ? -errno : 0;
+  if ((a[1].u & 2) && !s->cwd_refused) return 0;
+  if (chdir(a[0].s) == 0) return 0;
+  s->cwd_refused = errno == EACCES && (a[1].u & 1);
+  return s->cwd_refused ? 0 : -errno;
 }
 
 /* A working directory that is not below our root was reached through a leaked descriptor (CVE-2024-21626). */

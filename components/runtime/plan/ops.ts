@@ -19,16 +19,15 @@ export const OPS = {
   affinity: "b", // CPU mask; empty = all
   keyring: "suu", // name, permission bits to add, 1 = join only
   loopback_up: "",
-  close_cloexec: "u", // marks every fd from n on close-on-exec
 
   // The root file system
   propagation: "su", // path, MS_* propagation
   parent_private: "s", // makes the mount that holds the path private, unless it is already
-  open_root: "s", // binds the rootfs on itself; every later path is resolved below it
+  open_root: "su", // rootfs, 1 = bind it on itself; every later path is resolved below it
   new_fs: "ssluu", // type, source, parameters ("key=value" or "flag"), MOUNT_ATTR_*, flags (1 = proc or sysfs may fall back)
   clone_tree: "su", // source path, flags (1 = recursive, 2 = no symlink at the end)
   clone_null: "", // /dev/null, verified
-  mount_attr: "uuuu", // recursive, attr_set, attr_clr, propagation; on the mount at hand
+  mount_attr: "uuuuu", // recursive, attr_set, attr_clr, propagation, attr_clr to try when a flag is locked; on the mount at hand
   idmap: "ssu", // uid map, gid map, recursive
   idmap_ns: "su", // path of a user namespace, recursive
   attach: "suuu", // destination, kind (0 = like the source, 1 = directory, 2 = file), mode of a new directory, flags
@@ -41,6 +40,7 @@ export const OPS = {
   chown_fds: "u", // gives fds 0 to 2 to a uid, except /dev/null
   reopen_null: "",
   pivot_root: "",
+  cover: "s", // unmounts a path of the host's tree, or hides it
   move_root: "",
   chroot: "",
   root_propagation: "u",
@@ -67,7 +67,7 @@ export const OPS = {
   set_user: "uubu", // uid, gid, u32 array of groups, flags (1 = setgroups is denied: leave the groups)
   capabilities: "uuu", // effective, permitted, inheritable
   ambient: "u",
-  chdir: "su", // path, flags (1 = a refusal is not final: tried again after set_user)
+  chdir: "su", // path, flags (1 = a refusal is not final, 2 = only if refused before, 4 = the root)
   cwd_inside: "",
   death_signal: "u",
   find_program: "sls", // argv[0], PATH directories, PATH as text for messages

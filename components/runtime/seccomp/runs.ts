@@ -55,10 +55,11 @@ export function runsOf(meaning: Meaning, arch: ArchFacts, warnings: string[]): R
     } else if (isNumber(word)) number = Number(word);
     else addOther(state, number++, word, meaning, arch, warnings);
   }
+  if (!state.hasNamed) return [{ start: 0, decision: defaultReturn }];
   endNamed(state, enosys?.returns);
   // Linux on s390 hands over numbers that it does not know as 0, which is no call that anyone makes.
   const isS390 = arch.table === "s390" || arch.table === "s390x";
-  return enosys !== undefined && state.hasNamed && isS390 ? withFirst(state.runs, enosys.returns) : state.runs;
+  return enosys !== undefined && isS390 ? withFirst(state.runs, enosys.returns) : state.runs;
 }
 
 /** A call that the profile does not name, or not by this name alone. */
@@ -122,7 +123,7 @@ function addNamed(state: State, number: number, decision: Decision): void {
   state.namedEnd = number + 1;
 }
 
-/** Numbers after the last named one get `after`, if the profile names any at all. */
+/** Numbers after the last named one get `after`, if there is one. */
 function endNamed(state: State, after: number | undefined): void {
   if (after === undefined || !state.hasNamed) {
     startRun(state, state.next, state.gap);

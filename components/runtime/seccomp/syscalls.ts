@@ -27,9 +27,9 @@ export function syscallTable(name: TableName): SyscallTable {
   return numbered(syscallWords(name), new Map());
 }
 
-/** A second name of a call, as libseccomp knows it. */
+/** A second name of a call, which counts where the profile does not use the first one: libseccomp's, then the kernel's. */
 export function aliasOf(table: TableName, name: string): string | undefined {
-  return table === "arm" && name === "sync_file_range2" ? "arm_sync_file_range" : undefined;
+  return table === "arm" && name === "arm_sync_file_range" ? "sync_file_range2" : undefined;
 }
 
 /** Does any of `tables` have the name? Searches their text, which is cheaper than parsing it for a few names. */

@@ -3,7 +3,7 @@
  * instant that both the old and the new list grant, so only the differences are written. Pure.
  */
 import { FailedPrecondition, Internal } from "@gantry/oci";
-import { accessBits, accessText, type DeviceRule, RWM, ruleText } from "./rules.ts";
+import { accessBits, accessText, type DeviceRule, ruleText } from "./rules.ts";
 
 /** `exceptions`: access bits by `c 1:3`. */
 export interface DeviceList {
@@ -99,9 +99,4 @@ export function sameList(now: DeviceList, wanted: DeviceList): boolean {
   if (now.exceptions.size !== wanted.exceptions.size) return false;
   for (const [key, access] of wanted.exceptions) if (now.exceptions.get(key) !== access) return false;
   return true;
-}
-
-/** Whether every device may be used in every way. */
-export function allowsAll(rules: readonly DeviceRule[]): boolean {
-  return rules.every((rule) => rule.allow && rule.access === RWM);
 }

@@ -1,0 +1,52 @@
+/** Reads a bundle: config.json checked, and the rootfs where it really is. Runtime-spec, bundle.md. */
+import { lstatSync, readFileSync, realpathSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
+import { InvalidArgument, NotFound, parseSpec, type Spec, type ValidationFacts, validate } from "@gantry/oci";
+import { isErrno } from "@gantry/sys";
+import type { Log } from "./log.ts";
+
+export interface Bundle {
+  readonly path: string;
+  readonly spec: Spec;
+  /** Absolute, without symbolic links. */
+  readonly rootfs: string;
+}
+
+/** @throws NotFound without config.json, InvalidArgument with every wrong field. */
+export function loadBundle(bundle: string, facts: ValidationFacts, log: Log): Bundle {
+  const path = resolve(bundle);
+  const spec = loadSpec(path, log);
+  for (const warning of validate(spec, facts)) log.warn(warning);
+  return { path, spec, rootfs: findRootfs(path, spec.root!.path) };
+}
+
+/** config.json as it parses, not yet validated. */
+export function loadSpec(bundle: string, log: Log): Spec {
+  const file = join(bundle, "config.json");
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) throw new NotFound(`JSON specification file config.json not found in ${bundle}`);
+    throw error;
+  }
+  const { spec, warnings } = parseSpec(text, "config.json");
+  for (const warning of warnings) log.warn(warning);
+  return spec;
+}
+
+function findRootfs(bundle: string, path: string): string {
+  const absolute = isAbsolute(path) ? resolve(path) : join(bundle, path);
+  try {
+    const stat = lstatSync(absolute);
+    if (stat.isSymbolicLink()) throw new InvalidArgument(`root.path: invalid rootfs: ${absolute} is a symbolic link`);
+    if (!stat.isDirectory()) throw new InvalidArgument(`root.path: invalid rootfs: ${absolute}: not a directory`);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "ENOTDIR"))
+      throw new InvalidArgument(`root.path: invalid rootfs: stat ${absolute}: no such file or directory`);
+    throw error;
+  }
+  const real = realpathSync(absolute);
+  if (real === "/") throw new InvalidArgument("root.path: invalid rootfs: the root of the host cannot be a container's");
+  return real;
+}

@@ -1,0 +1,124 @@
+/** `create` and `run`. */
+import { appendFileSync, closeSync, fstatSync, renameSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { InvalidArgument } from "@gantry/oci";
+import { becomeSubreaper, connectUnix, exitCode, sendMessage, setCloseOnExec } from "@gantry/sys";
+import { loadSpec } from "../bundle.ts";
+import { type Container, createContainer } from "../create.ts";
+import { type ContainerIo, containerIo } from "../io.ts";
+import { destroy, poststart } from "../lifecycle.ts";
+import { silent } from "../log.ts";
+import type { Plan } from "../plan/plan.ts";
+import { hostId } from "../users.ts";
+import type { Parsed } from "./flags.ts";
+import { type Invocation, messageOf } from "./main.ts";
+
+export function create(invocation: Invocation): number {
+  return prefixed("runc create failed: ", () => {
+    const { container, io } = make(invocation, { fifo: true, detach: true });
+    io.started();
+    finishStart(invocation, container);
+    return 0;
+  });
+}
+
+export function run(invocation: Invocation): number {
+  return prefixed("runc run failed: ", () => {
+    const { flags, context } = invocation;
+    const detach = flags.bool("detach");
+    if (!flags.bool("no-subreaper")) becomeSubreaper();
+    const { container, io } = make(invocation, { fifo: false, detach });
+    io.started();
+    finishStart(invocation, container);
+    poststart(context, { id: container.record.id, record: container.record, cgroup: container.cgroup });
+    if (detach) return 0;
+    const status = io.supervise(container.pid, container.pidfd);
+    if (!flags.bool("keep")) destroy(context, { id: container.record.id, ...container });
+    return exitCode(status);
+  });
+}
+
+/** Puts the phase in front of what went wrong. */
+export function prefixed(prefix: string, action: () => number): number {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof InvalidArgument) throw error.constructor === InvalidArgument ? new InvalidArgument(prefix + messageOf(error)) : error;
+    throw new Error(prefix + messageOf(error), { cause: error });
+  }
+}
+
+function make({ flags, context }: Invocation, how: { fifo: boolean; detach: boolean }): { container: Container; io: ContainerIo } {
+  const bundle = resolve(flags.string("bundle") ?? ".");
+  const spec = loadSpec(bundle, silent);
+  const io = containerIo({
+    terminal: spec.process?.terminal ?? false,
+    detach: how.detach,
+    consoleSocket: flags.string("console-socket"),
+    uid: hostId(spec.linux?.uidMappings, 0),
+    gid: hostId(spec.linux?.gidMappings, 0),
+  });
+  const { preserveFds, extraEnv } = inheritedFds(flags);
+  const trace = flags.string("trace");
+  const container = createContainer(context, {
+    id: flags.positional[0]!,
+    bundle,
+    io,
+    fifo: how.fifo,
+    noPivot: flags.bool("no-pivot"),
+    noNewKeyring: flags.bool("no-new-keyring"),
+    preserveFds,
+    extraEnv,
+    ...(trace && { onTrace: tracer(trace) }),
+  });
+  return { container, io };
+}
+
+/** What runs from 3 on: the sockets of socket activation first, then those asked for. @throws InvalidArgument for a closed one. */
+export function inheritedFds(flags: Parsed): { preserveFds: number; extraEnv: string[] } {
+  const asked = flags.number("preserve-fds") ?? 0;
+  const listen = Number(process.env["LISTEN_FDS"] ?? 0) || 0;
+  const total = asked + listen;
+  for (let fd = 3; fd < 3 + total; fd++) {
+    try {
+      fstatSync(fd);
+      setCloseOnExec(fd, false);
+    } catch {
+      throw new InvalidArgument(`unable to stat preserved-fd ${fd - 3 + 3 - listen} (of ${asked}): no such descriptor`);
+    }
+  }
+  return { preserveFds: total, extraEnv: listen > 0 ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : [] };
+}
+
+function tracer(file: string): (plan: Plan, index: number, nanoseconds: number) => void {
+  return (plan, index, ns) => {
+    const op = plan.ops[index]!;
+    appendFileSync(file, `${JSON.stringify({ op: op.name, from: op.from, index, ns })}\n`);
+  };
+}
+
+function finishStart({ flags }: Invocation, { pid, pidfd }: Pick<Container, "pid" | "pidfd">): void {
+  announce(flags, pid, pidfd, "standard");
+}
+
+/** The pid file, and the pidfd socket, for whoever asked. */
+export function announce(flags: Parsed, pid: number, pidfd: number, name: "standard" | "setns"): void {
+  const pidFile = flags.string("pid-file");
+  if (pidFile !== undefined) writePidFile(resolve(pidFile), pid);
+  const socketPath = flags.string("pidfd-socket");
+  if (socketPath === undefined) return;
+  const socket = connectUnix(socketPath);
+  try {
+    sendMessage(socket, Buffer.from(name), [pidfd]);
+  } finally {
+    closeSync(socket);
+  }
+}
+
+/** Readers see no file, or the whole number. */
+function writePidFile(path: string, pid: number): void {
+  const temporary = join(dirname(path), `.${basename(path)}`);
+  writeFileSync(temporary, String(pid), { flag: "wx", mode: 0o666 });
+  renameSync(temporary, path);
+}
+

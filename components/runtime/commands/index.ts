@@ -1,0 +1,2 @@
+/** runc's command line. */
+export { main } from "./main.ts";

@@ -1,0 +1,288 @@
+/** create and run: from a bundle to a container's process. Runtime-spec, runtime.md, "Lifecycle"; the steps are in order. */
+import { closeSync, openSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { FailedPrecondition, type NamespaceType, NAMESPACES, PermissionDenied, RLIMITS, type Spec } from "@gantry/oci";
+import { isErrno, mkfifo, setLimit } from "@gantry/sys";
+import { loadBundle } from "./bundle.ts";
+import { type Cgroup, type CgroupWrite, compileResources, openCgroup } from "./cgroups/index.ts";
+import { unavailableCapabilities } from "./compile/capabilities.ts";
+import type { Facts } from "./compile/facts.ts";
+import { compile } from "./compile/index.ts";
+import { runHooks, runPoststop } from "./hooks.ts";
+import { compileFacts, type Host, validationFacts } from "./host.ts";
+import type { ContainerIo } from "./io.ts";
+import { type Launched, LaunchFailure, launch } from "./launch.ts";
+import type { Log } from "./log.ts";
+import type { Plan } from "./plan/plan.ts";
+import { processStat, type Record, removeDirectory, reserve, writeRecord } from "./state.ts";
+import { hostId, writeMappings } from "./users.ts";
+
+/** What every operation works with. */
+export interface Context {
+  /** Absolute directory that holds the containers' records. */
+  readonly root: string;
+  readonly host: Host;
+  readonly systemdCgroup: boolean;
+  readonly log: Log;
+}
+
+export interface CreateOptions {
+  readonly id: string;
+  readonly bundle: string;
+  readonly io: ContainerIo;
+  /** Stop before the program and wait for `start`. */
+  readonly fifo: boolean;
+  readonly noPivot?: boolean | undefined;
+  readonly noNewKeyring?: boolean | undefined;
+  readonly preserveFds?: number | undefined;
+  readonly extraEnv?: readonly string[] | undefined;
+  readonly pidfdSocket?: string | undefined;
+  readonly onTrace?: ((plan: Plan, index: number, nanoseconds: number) => void) | undefined;
+}
+
+export interface Container {
+  readonly record: Record;
+  readonly directory: string;
+  readonly cgroup: Cgroup;
+  readonly pid: number;
+  readonly pidfd: number;
+}
+
+/** A plan with everything around it that a create needs; also what `plan` prints. */
+export interface Prepared {
+  readonly spec: Spec;
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly facts: Facts;
+  readonly plan: Plan;
+  readonly cgroup: Cgroup;
+  readonly writes: readonly CgroupWrite[];
+}
+
+/** Steps that change nothing: read, validate, compile. */
+export function prepare(context: Context, options: Omit<CreateOptions, "io">): Prepared {
+  const { host, log } = context;
+  const noPivot = options.noPivot ?? false;
+  const validation = validationFacts(host, { systemdCgroup: context.systemdCgroup, noPivot });
+  const { spec, path, rootfs } = loadBundle(options.bundle, validation, log);
+  const cgroup = openCgroup({
+    host: host.cgroups,
+    cgroupsPath: spec.linux?.cgroupsPath,
+    id: options.id,
+    driver: context.systemdCgroup ? "systemd" : "cgroupfs",
+    rootless: host.rootless,
+    userNamespace: host.inUserNamespace,
+    annotations: spec.annotations,
+  });
+  const writes = compileResources(spec.linux?.resources, host.cgroups, {
+    nodes: spec.linux?.devices ?? [],
+    skipDevices: host.rootless || host.inUserNamespace,
+    warn: (message) => log.warn(message),
+  });
+  const facts = compileFacts(host, spec, path, rootfs, noPivot, cgroup);
+  const missing = unavailableCapabilities(spec.process?.capabilities, facts, spec);
+  if (missing.length > 0) log.warn(`ignoring unknown or unavailable capabilities: [${missing.join(" ")}]`);
+  const plan = compile(spec, facts, {
+    id: options.id,
+    fifo: options.fifo,
+    noPivot,
+    noNewKeyring: options.noNewKeyring ?? false,
+    preserveFds: options.preserveFds ?? 0,
+    extraEnv: options.extraEnv ?? [],
+  });
+  return { spec, bundle: path, rootfs, facts, plan, cgroup, writes };
+}
+
+/** @throws before anything is left behind: every step undoes the ones before it. */
+export function createContainer(context: Context, options: CreateOptions): Container {
+  const prepared = prepare(context, options);
+  const directory = reserve(context.root, options.id);
+  let launched: Launched;
+  let record = initialRecord(context, prepared, options.id);
+  const progress = { hooked: false };
+  try {
+    writeRecord(directory, record); // at once: whatever happens now, `delete` finds what there is to clean
+    prepared.cgroup.create(prepared.writes);
+    launched = start(context, options, prepared, directory, progress, (pid) => {
+      record = completeRecord(record, prepared, pid);
+      writeRecord(directory, record);
+    });
+  } catch (error) {
+    const explained = explainFailure(error, prepared.cgroup);
+    undo(context, prepared, directory, options.id, progress.hooked);
+    throw explained;
+  }
+  return { record, directory, cgroup: prepared.cgroup, ...launched };
+}
+
+function start(
+  context: Context,
+  options: CreateOptions,
+  prepared: Prepared,
+  directory: string,
+  progress: { hooked: boolean },
+  onRecord: (pid: number) => void,
+): Launched {
+  const { spec, plan, cgroup, writes, bundle } = prepared;
+  const hookContext = { id: options.id, bundle, status: "creating" as const };
+  let limited = false;
+  const limit = () => {
+    if (!limited) cgroup.apply(writes);
+    limited = true;
+  };
+  const fifo = options.fifo ? openFifo(directory, spec) : undefined;
+  const directoryFd = cgroup.entersAtClone ? cgroup.directoryFd() : undefined;
+  try {
+    return launch({
+      plan,
+      stdio: options.io.stdio,
+      preserveFds: options.preserveFds ?? 0,
+      ...(fifo !== undefined && { fifo }),
+      ...(directoryFd !== undefined && { cgroup: directoryFd }),
+      ...(options.onTrace && { onTrace: (index, ns) => options.onTrace?.(plan, index, ns) }),
+      onWarning: (message) => context.log.warn(message),
+      onInit: (pid) => {
+        if (!cgroup.entersAtClone) cgroup.join(pid);
+      },
+      onMap: (pid) => writeMappings(pid, spec, context.host.rootless),
+      onNetwork: (pid) => moveDevices(spec, pid),
+      onHooks: (pid) => {
+        limit();
+        progress.hooked = true;
+        runHooks(spec, "prestart", { ...hookContext, pid });
+        runHooks(spec, "createRuntime", { ...hookContext, pid });
+      },
+      onReady: (pid) => {
+        limit();
+        setLimits(pid, spec);
+        onRecord(pid);
+      },
+      onListener: (pid, pidfd, fd) => sendListener(spec, options.id, bundle, pid, pidfd, fd),
+      onMaster: (master, name) => options.io.onMaster(master, name),
+    });
+  } finally {
+    if (fifo !== undefined) closeSync(fifo);
+    if (directoryFd !== undefined) closeSync(directoryFd);
+  }
+}
+
+function moveDevices(spec: Spec, pid: number): void {
+  const { moveNetDevices } = require("./netdevices.ts") as typeof import("./netdevices.ts");
+  moveNetDevices(spec.linux?.netDevices ?? {}, pid);
+}
+
+function sendListener(spec: Spec, id: string, bundle: string, pid: number, pidfd: number, fd: number): void {
+  const { handOver } = require("./listener.ts") as typeof import("./listener.ts");
+  handOver(spec, { id, bundle, pid, status: "creating" }, pidfd, fd);
+}
+
+/** Opened for both directions, so that neither side ever waits for the other to open it. */
+function openFifo(directory: string, spec: Spec): number {
+  const path = join(directory, "exec.fifo");
+  mkfifo(path, 0o622);
+  const uid = hostId(spec.linux?.uidMappings, 0);
+  const gid = hostId(spec.linux?.gidMappings, 0);
+  if (uid !== 0 || gid !== 0) chown(path, uid, gid);
+  return openSync(path, "r+");
+}
+
+function chown(path: string, uid: number, gid: number): void {
+  try {
+    (require("node:fs") as typeof import("node:fs")).chownSync(path, uid, gid);
+  } catch (error) {
+    if (!isErrno(error, "EPERM", "EINVAL")) throw error; // rootless: it is ours already
+  }
+}
+
+/** Set from outside: the runtime may raise hard limits where the container's root could not. */
+export function setLimits(pid: number, spec: Pick<Spec, "process">): void {
+  for (const [i, limit] of (spec.process?.rlimits ?? []).entries()) {
+    try {
+      setLimit(pid, RLIMITS[limit.type as keyof typeof RLIMITS], { soft: BigInt(limit.soft), hard: BigInt(limit.hard) });
+    } catch (error) {
+      if (!isErrno(error, "EPERM")) throw new FailedPrecondition(`process.rlimits[${i}]: error setting rlimit ${limit.type}: ${(error as Error).message}`);
+      throw new PermissionDenied(
+        `process.rlimits[${i}]: error setting rlimit ${limit.type}: operation not permitted (raising a hard limit needs CAP_SYS_RESOURCE)`,
+      );
+    }
+  }
+}
+
+function initialRecord(context: Context, { spec, bundle, rootfs, cgroup }: Prepared, id: string): Record {
+  return {
+    id,
+    init_process_pid: 0,
+    init_process_start: 0,
+    created: timestamp(),
+    config: { rootfs, labels: [...Object.entries(spec.annotations ?? {}).map(([key, value]) => `${key}=${value}`), `bundle=${bundle}`] },
+    rootless: context.host.rootless,
+    cgroup_paths: { ...cgroup.paths },
+    namespace_paths: {},
+    external_descriptors: [],
+    intel_rdt_path: "",
+    gantry: { bundle, systemdCgroup: context.systemdCgroup, spec },
+  };
+}
+
+/** RFC 3339 with nanoseconds, as Go prints it. */
+function timestamp(): string {
+  const now = new Date().toISOString();
+  const fraction = String(process.hrtime.bigint() % 1_000_000n).padStart(6, "0");
+  return `${now.slice(0, -1)}${fraction}Z`;
+}
+
+/** Names of the namespace_paths keys in runc's record. */
+const NAMESPACE_KEYS: Readonly<{ [T in NamespaceType]: string }> = {
+  mount: "NEWNS",
+  network: "NEWNET",
+  uts: "NEWUTS",
+  ipc: "NEWIPC",
+  pid: "NEWPID",
+  user: "NEWUSER",
+  cgroup: "NEWCGROUP",
+  time: "NEWTIME",
+};
+
+function completeRecord(record: Record, { cgroup }: Prepared, pid: number): Record {
+  const paths: { [flag: string]: string } = {};
+  for (const type of Object.keys(NAMESPACES) as NamespaceType[]) paths[NAMESPACE_KEYS[type]] = `/proc/${pid}/ns/${NAMESPACES[type].file}`;
+  return {
+    ...record,
+    init_process_pid: pid,
+    init_process_start: processStat(pid)?.start ?? 0,
+    cgroup_paths: { ...cgroup.paths },
+    namespace_paths: paths,
+    external_descriptors: [0, 1, 2].map((fd) => linkTarget(pid, fd)),
+  };
+}
+
+function linkTarget(pid: number, fd: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch (error) {
+    if (isErrno(error, "ENOENT", "EACCES")) return "/dev/null";
+    throw error;
+  }
+}
+
+/** A process that vanished was most likely killed by its own memory limit: the control group knows. */
+function explainFailure(error: unknown, cgroup: Cgroup): unknown {
+  if (!(error instanceof LaunchFailure)) return error;
+  let killed = 0;
+  try {
+    if (error.silent && cgroup.exists()) killed = cgroup.oomKills();
+  } catch {
+    // only makes the message better; the launch's own failure is what is told
+  }
+  const reason = killed > 0 ? "container init was OOM-killed (memory limit too low?)" : error.message;
+  return new FailedPrecondition(`unable to start container process: error during container init: ${reason}`, { cause: error });
+}
+
+function undo(context: Context, { spec, cgroup, bundle }: Prepared, directory: string, id: string, hooked: boolean): void {
+  if (cgroup.exists()) {
+    cgroup.kill();
+    cgroup.destroy();
+  }
+  removeDirectory(directory);
+  if (hooked) runPoststop(spec, { id, bundle, pid: 0, status: "stopped" }, context.log);
+}

@@ -1,0 +1,96 @@
+/** Looks at the host once: everything that compiling and validating want to know. */
+import { existsSync, readFileSync } from "node:fs";
+import type { Spec, ValidationFacts } from "@gantry/oci";
+import { archOfMachine } from "./seccomp/index.ts";
+import { type Cgroup, type CgroupHost, detectCgroups } from "./cgroups/index.ts";
+import type { Facts } from "./compile/facts.ts";
+import { homeOf } from "./users.ts";
+
+export interface Host {
+  readonly euid: number;
+  readonly egid: number;
+  /** In a user namespace that is not the host's. */
+  readonly inUserNamespace: boolean;
+  readonly rootless: boolean;
+  readonly capabilities: bigint;
+  readonly lastCapability: number;
+  readonly cgroups: CgroupHost;
+  readonly apparmor: boolean;
+  readonly selinux: boolean;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // a file that this kernel does not have says the same as an empty one
+  }
+}
+
+/** `rootless` overrides the guess: not root, or in a user namespace of somebody. */
+export function inspectHost(rootless?: boolean): Host {
+  const euid = process.geteuid!();
+  const status = read("/proc/self/status");
+  const map = read("/proc/self/uid_map").trim().split(/\s+/);
+  const inUserNamespace = map.length > 0 && map[0] !== "" && map.join(" ") !== "0 0 4294967295";
+  return {
+    euid,
+    egid: process.getegid!(),
+    inUserNamespace,
+    rootless: rootless ?? (euid !== 0 || inUserNamespace),
+    capabilities: BigInt(`0x${/^CapPrm:\s*(\w+)$/m.exec(status)?.[1] ?? "0"}`),
+    lastCapability: Number(read("/proc/sys/kernel/cap_last_cap")) || 40,
+    cgroups: detectCgroups(),
+    apparmor: read("/sys/module/apparmor/parameters/enabled").startsWith("Y"),
+    selinux: existsSync("/sys/fs/selinux/enforce"),
+  };
+}
+
+export function validationFacts(host: Host, options: { systemdCgroup?: boolean; noPivot?: boolean } = {}): ValidationFacts {
+  return {
+    rootless: host.rootless,
+    cgroupMode: host.cgroups.mode === "v2" ? "unified" : host.cgroups.mode,
+    lastCapability: host.lastCapability,
+    apparmor: host.apparmor,
+    selinux: host.selinux,
+    intelRdt: existsSync("/sys/fs/resctrl/info"),
+    ...options,
+  };
+}
+
+/** The facts that one configuration on one host is compiled with. */
+export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: string, noPivot: boolean, cgroup: Cgroup): Facts {
+  return {
+    rootless: host.rootless,
+    bundle,
+    rootfs,
+    capabilities: host.capabilities,
+    lastCapability: host.lastCapability,
+    bornInCgroup: host.cgroups.mode === "v2",
+    home: homeOf(spec, rootfs, spec.process?.user?.uid ?? 0),
+    seccomp: spec.linux?.seccomp ? seccompFacts() : { arch: "x86_64" },
+    setgroupsDenied: host.rootless && read("/proc/self/setgroups").startsWith("deny"),
+    kernelMounts: noPivot ? kernelMounts(rootfs) : [],
+    kcore: existsSync("/proc/kcore"),
+    apparmor: host.apparmor,
+    selinux: host.selinux,
+  };
+}
+
+export function seccompFacts(): Facts["seccomp"] {
+  const { supportedFlags } = require("./seccomp/index.ts") as typeof import("./seccomp/index.ts");
+  void supportedFlags;
+  const actions = read("/proc/sys/kernel/seccomp/actions_avail").trim();
+  return { arch: archOfMachine(process.arch), ...(actions && { actions: actions.split(" ") }) };
+}
+
+/** Where the host's whole procfs and sysfs are mounted, deepest first; the container's own lie below its rootfs. */
+function kernelMounts(rootfs: string): string[] {
+  const paths: string[] = [];
+  for (const line of read("/proc/self/mountinfo").split("\n")) {
+    const fields = line.split(" ");
+    const type = fields[fields.indexOf("-") + 1];
+    if ((type === "proc" || type === "sysfs") && fields[3] === "/" && !`${fields[4]}/`.startsWith(`${rootfs}/`)) paths.push(fields[4]!);
+  }
+  return paths.sort((a, b) => b.length - a.length);
+}

@@ -1,0 +1,22 @@
+/** The executable. Called as `runc` or `gantry-runc` it is the runtime's command line; else the first word names a component. */
+import { basename } from "node:path";
+
+/** In a compiled executable argv is [runtime, script, …]; the name we were called by is in argv0. */
+async function main(): Promise<number> {
+  const called = basename(process.argv0);
+  const argv = process.argv.slice(2);
+  if (called === "runc" || called === "gantry-runc") return runtime("runc", argv);
+  const [component, ...rest] = argv;
+  if (component === "runc" || component === "runtime") return runtime("runc", rest);
+  if (component === "--version" || component === "-v" || component === "version") return runtime("gantry", ["--version"]);
+  process.stderr.write("usage: gantry runc COMMAND …\n\nComponents:\n   runc   OCI runtime, with the command line of runc\n");
+  return component === undefined || component === "--help" || component === "help" ? 0 : 1;
+}
+
+function runtime(program: string, argv: readonly string[]): Promise<number> {
+  const commands = require("@gantry/runtime/commands") as typeof import("@gantry/runtime/commands");
+  return commands.main(program, argv);
+}
+
+process.exitCode = await main();
+process.exit();
