@@ -45,15 +45,23 @@ function relative(path: string, specifier: string): string | undefined {
   return `${to} is imported through its package name only`;
 }
 
+/** Whether the component offers `subpath` in the exports of its package. */
+function offers(component: string, subpath: string): boolean {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, `components/${component}/package.json`), "utf8"));
+  return Object.hasOwn(Object(exports), `./${subpath}`);
+}
+
 /** Why the unit `from` may not use the package `name` of ours, or undefined when it may. */
 function ours(from: string, name: string): string | undefined {
-  const [, component, ...rest] = name.split("/");
-  if (rest.length > 0) return `only the public face @gantry/${component} may be imported`;
+  const [, component = "", ...rest] = name.split("/");
+  if (rest.length > 0 && !offers(component, rest.join("/"))) {
+    return `only the public face @gantry/${component} may be imported`;
+  }
   const [kind, self = ""] = from.split("/");
   if (kind !== "components") return undefined;
   if (self === "oci" || self === "sys") return `${self} imports nothing of ours`;
-  if (layer(component!) === -1) return `@gantry/${component} is no component`;
-  if (layer(component!) >= layer(self)) return `${self} may only import components above it`;
+  if (layer(component) === -1) return `@gantry/${component} is no component`;
+  if (layer(component) >= layer(self)) return `${self} may only import components above it`;
   return undefined;
 }
 

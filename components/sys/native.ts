@@ -1,3 +1,5 @@
+import { loadAddon } from "./load.ts";
+
 /** The addon as it is; everything else in this component gives it types. */
 export type Pointers = { readonly bytes: Uint8Array; readonly pointers: readonly (readonly [number, Argument])[] };
 /** A string is passed as C string, bytes as their address, `Pointers` as a struct that holds addresses, null as 0. */
@@ -22,5 +24,4 @@ interface Addon {
   }): number;
 }
 
-// require, not import: the bundler puts the file into the executable, and node loads it all the same.
-export const native: Addon = require("../../build/sys.node");
+export const native = loadAddon() as Addon;
