@@ -7,6 +7,7 @@ import { type CreatedDirectories, createV1 } from "./create-v1.ts";
 import { destroyCgroup } from "./destroy.ts";
 import { type CgroupRoot, openBelow, openRoot, pause, removeDirectory } from "./file.ts";
 import type { CgroupHost } from "./host.ts";
+import type { OomWatch } from "./oom.ts";
 import { type CgroupPaths, cgroupfsPaths, cleanPath } from "./paths.ts";
 import { listPids } from "./pids.ts";
 import type { CgroupWrite } from "./resources/write.ts";
@@ -73,6 +74,8 @@ export interface Cgroup extends Disposable {
   stats(): CgroupStats;
   /** How many processes the kernel has killed here for lack of memory. */
   oomKills(): number;
+  /** To be told of more of them. @throws NotFound without a memory controller. */
+  watchOom(): OomWatch;
   /** Removes the directories, innermost first. */
   destroy(): void;
 }
@@ -128,6 +131,7 @@ export function cgroupfs(options: OpenOptions, paths: CgroupPaths): Cgroup {
     kill: () => kill().kill(state),
     stats: () => stats().readStats(state),
     oomKills: () => events().oomKills(state),
+    watchOom: () => events().watchOom(state),
     destroy: () => destroyCgroup(state),
     [Symbol.dispose]: () => closeSync(state.root.fd),
   };

@@ -7,6 +7,7 @@ export {
   type ReopenOptions,
   reopenCgroup,
 } from "./cgroup.ts";
+export { type DeviceRule, ruleText } from "./devices/rules.ts";
 export {
   type CgroupHost,
   type CgroupMode,
@@ -15,6 +16,8 @@ export {
   parseCgroupFile,
   parseCgroups,
 } from "./host.ts";
+export type { OomWatch } from "./oom.ts";
 export { type CgroupPaths, cgroupfsPaths } from "./paths.ts";
 export { type CompileOptions, compileResources } from "./resources/compile.ts";
 export type { CgroupWrite, DevicesWrite, FileWrite, WritePolicy } from "./resources/write.ts";
+export type { CgroupStats } from "./stats/types.ts";

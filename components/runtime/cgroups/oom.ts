@@ -12,7 +12,9 @@ export function oomKills(state: CgroupState): number {
   const v2 = state.host.mode === "v2";
   const directory = state.paths[v2 ? "" : "memory"];
   if (directory === undefined) return 0;
-  return Number(keyValues(tryReadFile(root, `${directory}/${v2 ? "memory.events" : "memory.oom_control"}`) ?? "")["oom_kill"] ?? 0);
+  return Number(
+    keyValues(tryReadFile(root, `${directory}/${v2 ? "memory.events" : "memory.oom_control"}`) ?? "").oom_kill ?? 0,
+  );
 }
 
 /** A descriptor to poll, and what its readiness means. */
@@ -67,7 +69,7 @@ function watchV2(state: CgroupState, directory: string): OomWatch {
         seen = kills;
         return "oom";
       }
-      const populated = keyValues(tryReadFile(root, `${directory}/cgroup.events`) ?? "")["populated"] ?? 0;
+      const populated = keyValues(tryReadFile(root, `${directory}/cgroup.events`) ?? "").populated ?? 0;
       return populated === 0 ? "ended" : "nothing";
     },
     [Symbol.dispose]: () => closeSync(fd),

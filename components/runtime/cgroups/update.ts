@@ -1,20 +1,25 @@
 /** Changing limits of a running container: all of them, or none. */
 import { isErrno } from "@gantry/sys";
-import { applyWrites, directoryOf, readDevices } from "./apply.ts";
+import { applyWrites, directoryOf } from "./apply.ts";
 import type { CgroupState } from "./cgroup.ts";
 import { tryReadFile, writeFile } from "./file.ts";
 import type { CgroupWrite, FileWrite } from "./resources/write.ts";
 
 /** @throws what `applyWrites` throws; the old values are in force again then. */
 export function updateWrites(state: CgroupState, writes: readonly CgroupWrite[]): void {
-  const old = writes.flatMap((write) => savedValues(state, write));
+  const devices = writes.find((w) => w.kind === "devices");
+  using oldDevices = devices === undefined ? undefined : deviceRules().saveDevices(state);
+  const old = writes.flatMap((write) => (write.kind === "file" ? savedValues(state, write) : []));
   try {
     applyWrites(state, writes);
   } catch (error) {
+    oldDevices?.restore();
     restore(state, old);
     throw error;
   }
 }
+
+const deviceRules = () => require("./devices/apply.ts") as typeof import("./devices/apply.ts");
 
 interface Saved {
   readonly path: string;
@@ -22,8 +27,7 @@ interface Saved {
 }
 
 /** What to write to have things as they are now. Files that are absent, or say nothing, need nothing. */
-function savedValues(state: CgroupState, write: CgroupWrite): Saved[] {
-  if (write.kind === "devices") return readDevices(state);
+function savedValues(state: CgroupState, write: FileWrite): Saved[] {
   const directory = directoryOf(state, write);
   const { ifAbsent, key } = write.policy ?? {};
   const candidates = [write.file, ...(typeof ifAbsent === "object" ? [ifAbsent.file] : [])];

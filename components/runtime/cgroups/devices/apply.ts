@@ -23,6 +23,23 @@ export function applyDevices(state: CgroupState, write: DevicesWrite): void {
   }
 }
 
+/** The rules that are in force, to be put back if something else fails. */
+export interface SavedDevices extends Disposable {
+  restore(): void;
+}
+
+export function saveDevices(state: CgroupState): SavedDevices {
+  if (state.host.mode === "v2") return bpf().savePrograms(state);
+  const directory = state.paths.devices;
+  if (directory === undefined) return { restore() {}, [Symbol.dispose]() {} };
+  const read = () => parseDevicesList(readFile(state.root, `${directory}/devices.list`));
+  const old = read();
+  return {
+    restore: () => writeInOrder(state, directory, transition(read(), old)),
+    [Symbol.dispose]() {},
+  };
+}
+
 const bpf = () => require("./attach.ts") as typeof import("./attach.ts");
 
 function applyList(state: CgroupState, { rules, from }: DevicesWrite): void {

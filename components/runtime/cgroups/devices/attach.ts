@@ -13,6 +13,7 @@ import {
 import type { CgroupState } from "../cgroup.ts";
 import { openBelow } from "../file.ts";
 import type { DevicesWrite } from "../resources/write.ts";
+import type { SavedDevices } from "./apply.ts";
 import { allowsEverything, compileDeviceProgram, encodeProgram } from "./program.ts";
 
 /** @throws FailedPrecondition when there would be no filter, although something is denied. */
@@ -35,14 +36,35 @@ export function attachRules({ root, paths }: CgroupState, { rules, from }: Devic
   }
 }
 
+/** Keeps the programs that are attached now, so that they can be attached again. */
+export function savePrograms({ root, paths }: CgroupState): SavedDevices {
+  const cgroup = openBelow(root, paths[""]!, constants.O_DIRECTORY | constants.O_RDONLY);
+  const old = openPrograms(cgroup);
+  return {
+    restore() {
+      const now = openPrograms(cgroup);
+      for (const fd of old) attachDeviceProgram(cgroup, fd);
+      for (const fd of now) detachDeviceProgram(cgroup, fd);
+      for (const fd of now) closeSync(fd);
+    },
+    [Symbol.dispose]() {
+      for (const fd of [cgroup, ...old]) closeSync(fd);
+    },
+  };
+}
+
+function openPrograms(cgroup: number): number[] {
+  return attachedDevicePrograms(cgroup)
+    .map(openProgram)
+    .filter((fd) => fd !== undefined);
+}
+
 /**
  * Several attached programs must all say yes. One old one is replaced at a stroke; of several the new one is attached first and
  * they are then all detached: there is no moment without a filter, and none is left behind to fill the kernel's table.
  */
 export function replaceProgram(cgroup: number, instructions: Uint8Array): void {
-  const old = attachedDevicePrograms(cgroup)
-    .map(openProgram)
-    .filter((fd) => fd !== undefined);
+  const old = openPrograms(cgroup);
   const program = loadDeviceProgram(instructions, "Apache-2.0");
   try {
     if (old.length === 1) attachDeviceProgram(cgroup, program, old[0]);

@@ -35,7 +35,9 @@ function cpu({ usage, throttling, psi: pressure }: CpuStats): Fields {
   const { total, percpu, percpu_kernel, percpu_user, kernel, user } = usage;
   const isZero = [total, kernel, user].every((n) => n === 0) && percpu.length === 0;
   return present({
-    usage: isZero ? undefined : present({ total, percpu, percpu_kernel, percpu_user, kernel, user }, ["kernel", "user"]),
+    usage: isZero
+      ? undefined
+      : present({ total, percpu, percpu_kernel, percpu_user, kernel, user }, ["kernel", "user"]),
     throttling: orAbsent(present(throttling)),
     psi: psi(pressure),
   });
@@ -55,9 +57,7 @@ function psi(pressure: Psi | undefined): Fields | undefined {
 
 /** Without what is absent, zero or empty, except `always`. */
 function present(fields: object, always: readonly string[] = []): Fields {
-  return Object.fromEntries(
-    Object.entries(fields).filter(([key, value]) => always.includes(key) || !isEmpty(value)),
-  );
+  return Object.fromEntries(Object.entries(fields).filter(([key, value]) => always.includes(key) || !isEmpty(value)));
 }
 
 function isEmpty(value: unknown): boolean {

@@ -53,7 +53,11 @@ export function psi(text: string): Psi {
 
 function psiLine(text: string, name: string): PsiLine {
   const line = text.split("\n").find((l) => l.startsWith(`${name} `)) ?? "";
-  const value = (key: string) => line.split(" ").find((word) => word.startsWith(`${key}=`))?.slice(key.length + 1) ?? "0";
+  const value = (key: string) =>
+    line
+      .split(" ")
+      .find((word) => word.startsWith(`${key}=`))
+      ?.slice(key.length + 1) ?? "0";
   return {
     avg10: Number(value("avg10")),
     avg60: Number(value("avg60")),

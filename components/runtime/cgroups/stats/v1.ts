@@ -1,5 +1,5 @@
 /** The numbers of cgroup v1. */
-import { count, idList, keyValues, times } from "./parse.ts";
+import { count, idList, keyValues, times, UNLIMITED } from "./parse.ts";
 import { hugePageSizes, number, type Reader } from "./read.ts";
 import {
   type BlkioEntry,
@@ -7,8 +7,8 @@ import {
   type BlkioTable,
   type CgroupStats,
   CPUSET_FLAGS,
-  type CpusetStats,
   type CpuStats,
+  type CpusetStats,
   type HugetlbStats,
   type MemoryEntry,
   type MemoryStats,
@@ -16,7 +16,6 @@ import {
   NO_MEMORY,
   type PidsStats,
 } from "./types.ts";
-import { UNLIMITED } from "./parse.ts";
 
 /** `cpuacct.stat` counts in units of 1/100 s, whatever the kernel was built with. */
 const NS_PER_TICK = 10_000_000;
@@ -40,7 +39,11 @@ function cpu(read: Reader, accounting: Reader): CpuStats {
   return {
     usage: {
       total: number(accounting, "cpuacct.usage"),
-      percpu: (accounting("cpuacct.usage_percpu") ?? "").split(" ").map((s) => s.trim()).filter(Boolean).map(count),
+      percpu: (accounting("cpuacct.usage_percpu") ?? "")
+        .split(" ")
+        .map((s) => s.trim())
+        .filter(Boolean)
+        .map(count),
       percpu_kernel: column(2),
       percpu_user: column(1),
       kernel: times(system, NS_PER_TICK),
@@ -69,7 +72,7 @@ function signed(text: string | undefined): number {
 function memory(read: Reader): MemoryStats {
   const raw = keyValues(read("memory.stat") ?? "");
   return {
-    cache: raw["cache"] ?? 0,
+    cache: raw.cache ?? 0,
     usage: memoryEntry(read, "memory"),
     swap: memoryEntry(read, "memory.memsw"),
     kernel: memoryEntry(read, "memory.kmem"),

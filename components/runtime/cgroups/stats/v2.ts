@@ -42,8 +42,8 @@ function cpu(read: Reader): CpuStats {
       user: ns("user_usec"),
     },
     throttling: {
-      periods: stat["nr_periods"] ?? 0,
-      throttledPeriods: stat["nr_throttled"] ?? 0,
+      periods: stat.nr_periods ?? 0,
+      throttledPeriods: stat.nr_throttled ?? 0,
       throttledTime: ns("throttled_usec"),
     },
     ...pressure(read, "cpu"),
@@ -59,7 +59,7 @@ function memory(read: Reader): MemoryStats {
   const raw = keyValues(read("memory.stat") ?? "");
   const usage = memoryEntry(read, "memory");
   return {
-    cache: raw["file"] ?? 0,
+    cache: raw.file ?? 0,
     usage,
     swap: withMemory(memoryEntry(read, "memory.swap"), usage),
     kernel: NO_MEMORY,
@@ -72,7 +72,12 @@ function memory(read: Reader): MemoryStats {
 function memoryEntry(read: Reader, prefix: string): MemoryEntry {
   const current = read(`${prefix}.current`);
   if (current === undefined) return NO_MEMORY;
-  return { limit: number(read, `${prefix}.max`), usage: count(current), max: number(read, `${prefix}.peak`), failcnt: 0 };
+  return {
+    limit: number(read, `${prefix}.max`),
+    usage: count(current),
+    max: number(read, `${prefix}.peak`),
+    failcnt: 0,
+  };
 }
 
 /** Readers expect memory and swap together. The peaks of the two need not have met, so there is none. */
@@ -115,7 +120,7 @@ function hugetlb(read: Reader): Record<string, HugetlbStats> {
   for (const size of hugePageSizes()) {
     const current = read(`hugetlb.${size}.rsvd.current`) ?? read(`hugetlb.${size}.current`);
     if (current === undefined) continue;
-    const failcnt = keyValues(read(`hugetlb.${size}.events`) ?? "")["max"] ?? 0;
+    const failcnt = keyValues(read(`hugetlb.${size}.events`) ?? "").max ?? 0;
     stats[size] = { usage: count(current), max: 0, failcnt };
   }
   return stats;
