@@ -62,7 +62,7 @@ function decisionOf(rule: Rule, otherwise: number, wide: boolean): Decision {
 }
 
 function keyOf({ index, op, maskHigh, maskLow, high, low }: Condition, wide: boolean): string {
-  return wide ? `${index} ${op} ${maskHigh} ${maskLow} ${high} ${low}` : `${index} ${op} ${maskLow} ${low & maskLow}`;
+  return wide ? `${index} ${op} ${maskHigh} ${maskLow} ${high} ${low}` : `${index} ${op} ${maskLow} ${low}`;
 }
 
 function combine(present: Named, wide: Decision, narrow: Decision, name: string): void {

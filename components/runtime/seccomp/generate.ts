@@ -20,7 +20,7 @@ import {
   type Target,
 } from "./assembler.ts";
 import { prependChain, type Words } from "./conditions.ts";
-import type { Decision } from "./decisions.ts";
+import type { Chain } from "./decisions.ts";
 import type { Run } from "./runs.ts";
 
 export interface Section {
@@ -98,10 +98,9 @@ function prependSection(code: Code, { arch, runs }: Section, chains: Map<string,
   return search(0, runs.length);
 }
 
-/** Equal chains are written once, for however many calls and architectures. */
-function sharedChain(code: Code, chain: Exclude<Decision, number>, words: Words, chains: Map<string, Target>): Target {
-  const parts = chain.alternatives.map(({ key, returns }) => `${key} → ${returns}`);
-  const key = `${words.wide} ${parts.join(" | ")}`;
+/** Equal chains are written once, for however many calls and architectures; keys differ between word sizes. */
+function sharedChain(code: Code, chain: Chain, words: Words, chains: Map<string, Target>): Target {
+  const key = chain.alternatives.map(({ key, returns }) => `${key} → ${returns}`).join(" | ");
   let target = chains.get(key);
   if (target === undefined) {
     target = prependChain(code, chain, words);

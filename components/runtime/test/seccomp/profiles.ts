@@ -59,7 +59,11 @@ const LARGE = [0xffffffff00000000n, 0x7fffffffffffffffn, 0x8000000000000000n, 0x
 
 /** Values that are near the corners of 32 and 64 bits; small ones as numbers, like a JSON parser gives them. */
 export const values = fc
-  .oneof(fc.constantFrom(...VALUES, ...LARGE), fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }))
+  .oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...VALUES) },
+    fc.constantFrom(...LARGE),
+    fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }),
+  )
   .map((value) => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value));
 
 /** Mostly the first two arguments, so that rules meet. */

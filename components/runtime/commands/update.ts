@@ -1,0 +1,2 @@
+import { Unimplemented } from "@gantry/oci";
+export function update(): number { throw new Unimplemented("update"); }
