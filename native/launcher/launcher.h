@@ -75,6 +75,7 @@ void plan_rewind(struct cursor *cursor, const struct plan *plan);
 
 /* channel.c: messages between launcher and runtime */
 enum message_type { MSG_PID = 1, MSG_SYNC, MSG_ERROR, MSG_WARNING, MSG_FD, MSG_TRACE, MSG_GO };
+enum role { ROLE_INTERMEDIATE = 1, ROLE_INIT, ROLE_SHIM, ROLE_LAUNCHER }; /* whose pid a MSG_PID tells */
 enum sync_code { SYNC_JOINED = 1, SYNC_MAP, SYNC_NETWORK, SYNC_HOOKS, SYNC_READY, SYNC_DONE, SYNC_LISTENER };
 struct message {
   uint32_t type, op;
