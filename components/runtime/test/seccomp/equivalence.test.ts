@@ -1,12 +1,12 @@
 /** The compiled program and the meaning of the profile agree, for every call. */
 import { expect, test } from "bun:test";
-import { InvalidArgument, SECCOMP_ARCHES } from "@gantry/oci";
+import { InvalidArgument, SECCOMP_ARCHES, type Seccomp } from "@gantry/oci";
 import fc from "fast-check";
 import { archFacts, type SeccompArch, X32_BIT } from "../../seccomp/arches.ts";
 import { compileSeccomp } from "../../seccomp/index.ts";
 import { syscallTable } from "../../seccomp/syscalls.ts";
 import { type Call, check, interpret } from "./interpreter.ts";
-import { engineProfile, motley, NAMES, type Sample, samples } from "./profiles.ts";
+import { crossings, engineProfile, GRID, motley, NAMES, type Sample, samples } from "./profiles.ts";
 import { evaluate } from "./reference.ts";
 
 /** Undefined where two rules contradict each other, which is an error of its own. */
@@ -62,21 +62,78 @@ test("a program returns what the rules of its profile say, on every architecture
     fc.record({ sample: fc.constant(sample), calls: fc.array(calls(sample), { minLength: 30, maxLength: 30 }) }),
   );
   fc.assert(
-    fc.property(cases, ({ sample, calls }) => {
-      const program = compile(sample);
-      fc.pre(program !== undefined);
-      const { bigEndian } = archFacts(sample.native);
-      check(program!, bigEndian);
-      for (const call of calls) {
-        const { returns } = interpret(program!, call, bigEndian);
-        const expected = evaluate(sample.profile, sample.native, call);
-        if (returns !== expected)
-          throw new Error(`0x${returns.toString(16)}, not 0x${expected.toString(16)}, for ${text(call)}`);
-      }
-    }),
+    fc.property(cases, ({ sample, calls }) => agree(sample, calls)),
     { numRuns: 400 },
   );
 }, 60_000);
+
+test("conditional rules for one call are tried in their order, whatever they compare", () => {
+  const natives = fc.constantFrom<SeccompArch[]>(
+    "SCMP_ARCH_X86_64",
+    "SCMP_ARCH_ARM",
+    "SCMP_ARCH_S390X",
+    "SCMP_ARCH_MIPS64N32",
+  );
+  fc.assert(
+    fc.property(natives, crossings(["ioctl"]), (native, profile) => {
+      const nr = syscallTable(archFacts(native).table).get("ioctl")!;
+      const arch = SECCOMP_ARCHES[native];
+      agree(
+        { native, profile },
+        GRID.flatMap((first) => GRID.map((second) => ({ nr, arch, args: [first, second, 0n, 0n, 0n, 0n] }))),
+      );
+    }),
+    { numRuns: 300 },
+  );
+}, 60_000);
+
+test("calls made by socketcall and ipc obey the rules for the calls they stand for", () => {
+  const natives = fc.constantFrom<SeccompArch[]>(
+    "SCMP_ARCH_X86",
+    "SCMP_ARCH_S390X",
+    "SCMP_ARCH_PPC64LE",
+    "SCMP_ARCH_MIPS",
+  );
+  const names = ["socket", "accept", "socketcall", "semop", "shmat", "ipc"];
+  const plain = fc.record({
+    names: fc.subarray(names, { minLength: 1, maxLength: 2 }),
+    action: fc.constant("SCMP_ACT_LOG"),
+  });
+  const profiles = fc
+    .tuple(crossings(names), fc.option(plain), fc.boolean())
+    .map(([profile, rule, isFirst]): Seccomp => {
+      const syscalls = profile.syscalls!.slice(0, 4);
+      return { ...profile, syscalls: rule === null ? syscalls : isFirst ? [rule, ...syscalls] : [...syscalls, rule] };
+    });
+  fc.assert(
+    fc.property(natives, profiles, (native, profile) => {
+      const table = syscallTable(archFacts(native).table);
+      const firsts = [0n, 1n, 2n, 3n, 5n, 21n, 0x10001n, 0x10015n, (1n << 32n) + 1n, (7n << 32n) + 21n];
+      const calls = ["socketcall", "ipc", "socket", "shmat"].flatMap((name) => {
+        const nr = table.get(name);
+        return nr === undefined
+          ? []
+          : firsts.map((first) => ({ nr, arch: SECCOMP_ARCHES[native], args: [first, 0n, 0n, 0n, 0n, 0n] }));
+      });
+      agree({ native, profile }, calls);
+    }),
+    { numRuns: 300 },
+  );
+}, 60_000);
+
+/** Compiles `sample`, unless its rules contradict each other, and compares the result of each call. */
+function agree(sample: Sample, calls: readonly Call[]): void {
+  const program = compile(sample);
+  fc.pre(program !== undefined);
+  const { bigEndian } = archFacts(sample.native);
+  check(program!, bigEndian);
+  for (const call of calls) {
+    const { returns } = interpret(program!, call, bigEndian);
+    const expected = evaluate(sample.profile, sample.native, call);
+    if (returns !== expected)
+      throw new Error(`0x${returns.toString(16)}, not 0x${expected.toString(16)}, for ${text(call)}`);
+  }
+}
 
 function text({ nr, arch, args }: Call): string {
   return `nr ${nr} arch 0x${arch.toString(16)} args ${args.map((arg) => `0x${arg.toString(16)}`).join(" ")}`;
@@ -92,36 +149,33 @@ test("jumps reach their targets in long programs too", () => {
   for (const native of ["SCMP_ARCH_X86_64", "SCMP_ARCH_ARM", "SCMP_ARCH_S390X"] as const)
     for (let seed = 0; seed < 4; seed++) {
       const profile = motley(native, seed);
-      const { bigEndian } = archFacts(native);
-      const { program, length } = compileSeccomp(profile, { arch: native })!;
-      expect(length).toBeGreaterThan(300);
-      check(program, bigEndian);
-      for (let nr = 0; nr < 500; nr++) {
-        const call = { nr, arch: SECCOMP_ARCHES[native], args: [0n, 1n << 40n, 0n, 1n << 30n, 0n, 1n << 31n] };
-        const { returns } = interpret(program, call, bigEndian);
-        const expected = evaluate(profile, native, call);
-        if (returns !== expected)
-          throw new Error(`0x${returns.toString(16)}, not 0x${expected.toString(16)}, for ${text(call)}`);
-      }
+      expect(compileSeccomp(profile, { arch: native })!.length).toBeGreaterThan(300);
+      const args = [0n, 1n << 40n, 0n, 1n << 30n, 0n, 1n << 31n];
+      agree(
+        { native, profile },
+        range(500).map((nr) => ({ nr, arch: SECCOMP_ARCHES[native], args })),
+      );
     }
 }, 30_000);
 
 test.each(ENGINE_SETS)(
   "an engine's profile means the same compiled, for every number (%s)",
   (native, architectures) => {
-    const profile = engineProfile(architectures);
-    const { bigEndian } = archFacts(native);
-    const { program } = compileSeccomp(profile, { arch: native })!;
-    for (const arch of architectures) {
-      const bit = arch === "SCMP_ARCH_X32" ? X32_BIT : 0;
-      for (let nr = 0; nr < 700; nr++)
-        for (const first of [0n, 40n, 0x02000000n]) {
-          const call = { nr: nr + bit, arch: SECCOMP_ARCHES[arch], args: [first, 0n, 0n, 0n, 0n, 0n] };
-          const expected = evaluate(profile, native, call);
-          const { returns } = interpret(program, call, bigEndian);
-          if (returns !== expected) expect({ ...call, returns }).toEqual({ ...call, returns: expected });
-        }
-    }
+    const calls = architectures.flatMap((arch) =>
+      range(700).flatMap((number) => {
+        const nr = arch === "SCMP_ARCH_X32" ? number + X32_BIT : number;
+        return [0n, 8n, 40n, 0x02000000n].map((first) => ({
+          nr,
+          arch: SECCOMP_ARCHES[arch],
+          args: [first, 0n, 0n, 0n, 0n, 0n],
+        }));
+      }),
+    );
+    agree({ native, profile: engineProfile(architectures) }, calls);
   },
   30_000,
 );
+
+function range(end: number): number[] {
+  return Array.from({ length: end }, (_, i) => i);
+}

@@ -132,6 +132,29 @@ export const samples: fc.Arbitrary<Sample> = fc.constantFrom(...ALL).chain((nati
   );
 });
 
+/** The corners of few words: every pair of them is compared by `crossings`. */
+export const GRID = [0n, 1n, 2n, 3n].flatMap((low) => [0n, 1n, 0x80000000n].map((high) => (high << 32n) | low));
+
+const crossing: fc.Arbitrary<SeccompArg> = fc.record({
+  index: fc.constantFrom(0, 1),
+  value: fc.constantFrom(...GRID),
+  valueTwo: fc.constantFrom(...GRID),
+  op: fc.constantFrom(
+    ...(["EQ", "EQ", "EQ", "NE", "LT", "LE", "GE", "GT", "MASKED_EQ"] as const).map((op) => `SCMP_CMP_${op}` as const),
+  ),
+});
+
+/** Many conditional rules for the calls `names`, so that each goes through the tests of all the others. */
+export function crossings(names: readonly string[]): fc.Arbitrary<Seccomp> {
+  const rule = fc.record({
+    names: fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }),
+    action: fc.constantFrom("SCMP_ACT_ALLOW", "SCMP_ACT_TRAP", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_LOG"),
+    args: fc.array(crossing, { minLength: 1, maxLength: 2 }),
+  });
+  const syscalls = fc.array(rule, { minLength: 1, maxLength: 8, size: "max" });
+  return fc.record({ defaultAction: fc.constantFrom("SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"), syscalls });
+}
+
 /** A profile that gives neighbours different actions, so that the program gets long. */
 export function motley(native: SeccompArch, seed: number): Seccomp {
   const actions = ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRAP", "SCMP_ACT_ERRNO"] as const;
