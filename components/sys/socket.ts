@@ -92,3 +92,19 @@ export function receiveMessage(socket: number, data: Uint8Array): Received {
     return { length: n, fds: Array.from({ length: count }, (_, i) => view.getInt32(CMSG_HEADER + i * 4, true)) };
   }
 }
+
+/** A listening stream socket at `path`, which only its owner may connect to. @throws SysError */
+export function listenUnix(path: string, backlog = 128): number {
+  const fd = syscall("socket", path, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const { closeSync, fchmodSync } = require("node:fs") as typeof import("node:fs");
+  try {
+    fchmodSync(fd, 0o600); // the mode that bind(2) gives to the file
+    const address = unixAddress(path);
+    syscall("bind", path, fd, address, address.length);
+    syscall("listen", path, fd, backlog);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
