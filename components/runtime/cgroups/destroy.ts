@@ -8,35 +8,39 @@ import { childDirectories } from "./pids.ts";
 const ENOENT = 2;
 const EINTR = 4;
 const EBUSY = 16;
-const TRIES = 10;
+
+/** Processes that are about to vanish are given about a second: 1 + 2 + 4 … + 512 ms. */
+const RETRIES = 10;
 
 /** @throws FailedPrecondition naming what could not be removed; the rest is removed all the same. */
 export function destroyCgroup({ host, paths }: CgroupState): void {
   const tops = [...host.hierarchies, ...(host.unified === undefined ? [] : [host.unified])].map((h) => h.mountPoint);
-  const failed: string[] = [];
-  for (const path of distinctPaths(paths)) {
-    if (tops.includes(path)) continue; // a container in the root cgroup
-    const errno = removeTree(path);
-    if (errno !== 0) failed.push(`${path}: ${errnoText(errno)}`);
+  // A container may live in a root cgroup, which stays.
+  let left = distinctPaths(paths).filter((path) => !tops.includes(path));
+  for (let attempt = 0, delayMs = 1; ; attempt++, delayMs *= 2) {
+    const failed = left.map((path) => ({ path, errno: removeTree(path) })).filter(({ errno }) => errno !== 0);
+    if (failed.length === 0) return;
+    if (attempt === RETRIES || failed.every(({ errno }) => errno !== EBUSY)) throw refused(failed);
+    left = failed.map(({ path }) => path);
+    pause(delayMs);
   }
-  if (failed.length > 0) throw new FailedPrecondition(`cannot remove the container's cgroup: ${failed.join("; ")}`);
 }
 
-/** @returns 0 or the errno. Absent is fine. Processes that are about to vanish are given about a second. */
+function refused(failed: readonly { readonly path: string; readonly errno: number }[]): FailedPrecondition {
+  const reasons = failed.map(({ path, errno }) => `${path}: ${errnoText(errno)}`);
+  return new FailedPrecondition(`cannot remove the container's cgroup: ${reasons.join("; ")}`);
+}
+
+/** @returns 0 or the errno. Absent is fine. */
 export function removeTree(path: string): number {
   const errno = remove(path);
   if (errno === 0) return 0;
-  for (const child of childDirectories(path)) {
+  const children = childDirectories(path);
+  for (const child of children) {
     const inner = removeTree(`${path}/${child}`);
     if (inner !== 0) return inner;
   }
-  let left = errno;
-  for (let attempt = 0, delay = 1; attempt <= TRIES; attempt++, delay *= 2) {
-    left = remove(path);
-    if (left !== EBUSY) break;
-    if (attempt < TRIES) pause(delay);
-  }
-  return left;
+  return children.length === 0 ? errno : remove(path);
 }
 
 function remove(path: string): number {
