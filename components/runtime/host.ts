@@ -1,6 +1,7 @@
 /** Looks at the host once: everything that compiling and validating want to know. */
 import { existsSync, readFileSync } from "node:fs";
 import type { Spec, ValidationFacts } from "@gantry/oci";
+import { trySyscall } from "@gantry/sys";
 import { archOfMachine } from "./seccomp/index.ts";
 import { type Cgroup, type CgroupHost, detectCgroups } from "./cgroups/index.ts";
 import type { Facts } from "./compile/facts.ts";
@@ -68,7 +69,7 @@ export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: str
     lastCapability: host.lastCapability,
     bornInCgroup: host.cgroups.mode === "v2",
     home: homeOf(spec, rootfs, spec.process?.user?.uid ?? 0),
-    seccomp: spec.linux?.seccomp ? seccompFacts() : { arch: "x86_64" },
+    seccomp: spec.linux?.seccomp ? seccompFacts() : { arch: "SCMP_ARCH_X86_64" },
     setgroupsDenied: host.rootless && read("/proc/self/setgroups").startsWith("deny"),
     kernelMounts: noPivot ? kernelMounts(rootfs) : [],
     kcore: existsSync("/proc/kcore"),
@@ -77,11 +78,21 @@ export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: str
   };
 }
 
+/** What the seccomp compiler wants to know of this machine and kernel. */
 export function seccompFacts(): Facts["seccomp"] {
-  const { supportedFlags } = require("./seccomp/index.ts") as typeof import("./seccomp/index.ts");
-  void supportedFlags;
   const actions = read("/proc/sys/kernel/seccomp/actions_avail").trim();
-  return { arch: archOfMachine(process.arch), ...(actions && { actions: actions.split(" ") }) };
+  const machine = process.arch === "x64" ? "x86_64" : process.arch === "arm64" ? "aarch64" : process.arch;
+  return { arch: archOfMachine(machine)!, ...(actions && { actions: actions.split(" ") }), flags: seccompFlags() };
+}
+
+const SECCOMP_SET_MODE_FILTER = 1;
+const EFAULT = 14;
+
+/** The bits that seccomp(2) takes: it looks at them before it finds that there is no program. */
+function seccompFlags(): number {
+  const { KERNEL_FLAGS, NEW_LISTENER } = require("./seccomp/index.ts") as typeof import("./seccomp/index.ts");
+  const takes = (flags: number) => trySyscall("seccomp", SECCOMP_SET_MODE_FILTER, flags, null) === -EFAULT;
+  return KERNEL_FLAGS.filter((flag) => takes(flag) || takes(flag | NEW_LISTENER)).reduce((all, flag) => all | flag, 0);
 }
 
 /** Where the host's whole procfs and sysfs are mounted, deepest first; the container's own lie below its rootfs. */

@@ -1,7 +1,7 @@
 /** The three streams of a container's process: inherited, piped through us, or a terminal of its own. */
 import { closeSync, fchownSync } from "node:fs";
 import { FailedPrecondition, InvalidArgument } from "@gantry/oci";
-import { connectUnix, pipe, sendMessage, supervise } from "@gantry/sys";
+import { connectUnix, pipe, sendMessage, supervise, syscall } from "@gantry/sys";
 
 export interface ContainerIo {
   readonly stdio: readonly [number, number, number];
@@ -82,9 +82,23 @@ function ownTerminal(): ContainerIo {
   return {
     stdio: [0, 1, 2],
     onMaster(master) {
+      plainNewlines(master);
       held = master;
     },
     started() {},
     supervise: (pid, pidfd) => supervise({ pid, pidfd, master: held, copies: [[0, held, 0], [held, 1, 0]] }),
   };
+}
+
+const TCGETS = 0x5401;
+const TCSETS = 0x5402;
+const ONLCR = 4;
+
+/** Our own terminal translates line ends; with the container's doing so too, readers of a pipe would see "\r\n". */
+function plainNewlines(master: number): void {
+  const termios = new Uint32Array(15);
+  const bytes = new Uint8Array(termios.buffer);
+  syscall("ioctl", "terminal", master, TCGETS, bytes);
+  termios[1]! &= ~ONLCR;
+  syscall("ioctl", "terminal", master, TCSETS, bytes);
 }

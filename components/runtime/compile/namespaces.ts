@@ -48,9 +48,7 @@ export function joinOrCreateNamespaces(plan: Plan, spec: Spec, facts: Facts, opt
   const flags = want.newUser ? 0 : want.fresh & ~apart;
   add(plan, "linux.namespaces", "fork", [flags, ROLE.init, cgroup]);
   add(plan, "process", "setsid", []);
-  if (want.newCgroup || (!facts.bornInCgroup && needsCgroupEarly(spec))) {
-    if (!facts.bornInCgroup) add(plan, "linux.cgroupsPath", "sync", [SYNC.joined, "the control group"]);
-  }
+  if (want.newCgroup) waitForCgroup(plan, facts);
   if (want.newCgroup) add(plan, "linux.namespaces", "unshare", [NAMESPACES.cgroup.flag]);
   add(plan, "process", "affinity", [new Uint8Array(0)], { ignore: [22, 1] });
   if (Object.keys(spec.linux?.netDevices ?? {}).length > 0)
@@ -95,6 +93,8 @@ function createTimeNamespace(plan: Plan, spec: Spec, { fresh }: Wanted): number 
 
 /** Where something that the container pays for is done before "ready", it must be in its control group by then. */
 function needsCgroupEarly(spec: Spec): boolean {
+  // The kernel judges a scheduler and a memory policy by the CPUs and nodes that the process may use.
+  if (spec.process?.scheduler !== undefined || spec.linux?.memoryPolicy !== undefined) return true;
   return spec.mounts?.some((mount) => mount.options?.includes("tmpcopyup")) ?? false;
 }
 
