@@ -1,10 +1,15 @@
-import { constants } from "node:os";
-
 let names: Map<number, string> | undefined;
 
 /** "ENOENT" for 2; "errno 4095" for a number without a name. */
 export function errnoName(errno: number): string {
-  names ??= new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+  // Required here: nothing that goes well needs it.
+  const { constants } = require("node:os") as typeof import("node:os");
+  // EWOULDBLOCK is another name of EAGAIN, and not the one that anybody looks for.
+  names ??= new Map(
+    Object.entries(constants.errno).flatMap(([name, number]) =>
+      name === "EWOULDBLOCK" ? [] : [[number, name] as const],
+    ),
+  );
   return names.get(errno) ?? `errno ${errno}`;
 }
 

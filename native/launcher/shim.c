@@ -182,7 +182,8 @@ static int open_own(struct shim *shim) {
 }
 
 /* From here on nothing of whoever started us is held: no terminal, no directory, no descriptor. */
-static void let_go(int first) {
+static void let_go(int first, bool logs) {
+  if (!logs) close(first + 2);
   for (int fd = first + OWN_FDS; fd < first + OWN_FDS + RUN_FDS; fd++) close(fd);
   if (first > 3) syscall(SYS_close_range, 3, (unsigned)first - 1, 0);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -213,6 +214,6 @@ int mode_shim(int argc, char **argv) {
                              .plan = control + 1, .extra = {control + 2, control + 3}, .first = first};
   r = task_start(&shim, &shim.tasks[0], &start);
   if (r) give_up(control, r, "shim: start of the launcher");
-  let_go(first);
+  let_go(first, log >= 0);
   serve(&shim);
 }
