@@ -1,22 +1,25 @@
 /** The executable. Called as `runc` or `gantry-runc` it is the runtime's command line; else the first word names a component. */
-import { basename } from "node:path";
+import { baseName, exitNow, primeCgroupMoves, printError } from "@gantry/sys";
 
 /** In a compiled executable argv is [runtime, script, …]; the name we were called by is in argv0. */
 async function main(): Promise<number> {
-  const called = basename(process.argv0);
+  const called = baseName(process.argv0);
   const argv = process.argv.slice(2);
   if (called === "runc" || called === "gantry-runc") return runtime("runc", argv);
   const [component, ...rest] = argv;
   if (component === "runc" || component === "runtime") return runtime("runc", rest);
   if (component === "--version" || component === "-v" || component === "version") return runtime("gantry", ["--version"]);
-  process.stderr.write("usage: gantry runc COMMAND …\n\nComponents:\n   runc   OCI runtime, with the command line of runc\n");
+  printError("usage: gantry runc COMMAND …\n\nComponents:\n   runc   OCI runtime, with the command line of runc\n");
   return component === undefined || component === "--help" || component === "help" ? 0 : 1;
 }
 
+/** Commands that move a process into a control group. */
+const MOVES: ReadonlySet<string> = new Set(["run", "create", "exec"]);
+
 function runtime(program: string, argv: readonly string[]): Promise<number> {
+  if (argv.some((word) => MOVES.has(word))) primeCgroupMoves();
   const commands = require("@gantry/runtime/commands") as typeof import("@gantry/runtime/commands");
   return commands.main(program, argv);
 }
 
-process.exitCode = await main();
-process.exit();
+exitNow(await main());

@@ -1,8 +1,7 @@
 /** Reads a bundle: config.json checked, and the rootfs where it really is. Runtime-spec, bundle.md. */
 import { lstatSync, readFileSync, realpathSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
 import { InvalidArgument, NotFound, parseSpec, type Spec, type ValidationFacts, validate } from "@gantry/oci";
-import { isErrno } from "@gantry/sys";
+import { absolutePath, isErrno } from "@gantry/sys";
 import type { Log } from "./log.ts";
 
 export interface Bundle {
@@ -14,7 +13,7 @@ export interface Bundle {
 
 /** @throws NotFound without config.json, InvalidArgument with every wrong field. */
 export function loadBundle(bundle: string, facts: ValidationFacts, log: Log): Bundle {
-  const path = resolve(bundle);
+  const path = absolutePath(bundle);
   const spec = loadSpec(path, log);
   for (const warning of validate(spec, facts)) log.warn(warning);
   return { path, spec, rootfs: findRootfs(path, spec.root!.path) };
@@ -22,7 +21,7 @@ export function loadBundle(bundle: string, facts: ValidationFacts, log: Log): Bu
 
 /** config.json as it parses, not yet validated. */
 export function loadSpec(bundle: string, log: Log): Spec {
-  const file = join(bundle, "config.json");
+  const file = `${bundle}/config.json`;
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -36,7 +35,7 @@ export function loadSpec(bundle: string, log: Log): Spec {
 }
 
 function findRootfs(bundle: string, path: string): string {
-  const absolute = isAbsolute(path) ? resolve(path) : join(bundle, path);
+  const absolute = absolutePath(path.startsWith("/") ? path : `${bundle}/${path}`);
   try {
     const stat = lstatSync(absolute);
     if (stat.isSymbolicLink()) throw new InvalidArgument(`root.path: invalid rootfs: ${absolute} is a symbolic link`);

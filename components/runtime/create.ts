@@ -1,6 +1,5 @@
 /** create and run: from a bundle to a container's process. Runtime-spec, runtime.md, "Lifecycle"; the steps are in order. */
 import { closeSync, openSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
 import { FailedPrecondition, type NamespaceType, NAMESPACES, PermissionDenied, RLIMITS, type Spec } from "@gantry/oci";
 import { isErrno, mkfifo, setLimit } from "@gantry/sys";
 import { loadBundle } from "./bundle.ts";
@@ -102,7 +101,7 @@ export function createContainer(context: Context, options: CreateOptions): Conta
   const progress = { hooked: false };
   try {
     writeRecord(directory, record); // at once: whatever happens now, `delete` finds what there is to clean
-    prepared.cgroup.create(prepared.writes);
+    if (prepared.cgroup.entersAtClone) prepared.cgroup.create(prepared.writes);
     launched = start(context, options, prepared, directory, progress, (pid) => {
       record = completeRecord(record, prepared, pid);
       writeRecord(directory, record);
@@ -141,6 +140,10 @@ function start(
       ...(directoryFd !== undefined && { cgroup: directoryFd }),
       ...(options.onTrace && { onTrace: (index, ns) => options.onTrace?.(plan, index, ns) }),
       onWarning: (message) => context.log.warn(message),
+      // v1: made while the launcher starts; the plan waits for it where it needs it.
+      onSpawned: () => {
+        if (!cgroup.entersAtClone) cgroup.create(writes);
+      },
       onInit: (pid) => {
         if (!cgroup.entersAtClone) cgroup.join(pid);
       },
@@ -178,7 +181,7 @@ function sendListener(spec: Spec, id: string, bundle: string, pid: number, pidfd
 
 /** Opened for both directions, so that neither side ever waits for the other to open it. */
 function openFifo(directory: string, spec: Spec): number {
-  const path = join(directory, "exec.fifo");
+  const path = `${directory}/exec.fifo`;
   mkfifo(path, 0o622);
   const uid = hostId(spec.linux?.uidMappings, 0);
   const gid = hostId(spec.linux?.gidMappings, 0);

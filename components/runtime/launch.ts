@@ -31,6 +31,8 @@ export interface LaunchOptions {
   /** Receives the time that each operation took. */
   readonly onTrace?: (index: number, nanoseconds: number) => void;
   readonly onWarning: (message: string) => void;
+  /** The launcher runs, and does not depend on what this does before it says so. */
+  readonly onSpawned?: () => void;
   /** The process that will be the container's exists, and does nothing dangerous before `joined` or `ready`. */
   readonly onInit: (pid: number) => void;
   /** The pid of the process in a new user namespace that has no mappings yet. */
@@ -69,6 +71,7 @@ export class LaunchFailure extends Error {
 export function launch(options: LaunchOptions): Launched {
   const session = start(options);
   try {
+    options.onSpawned?.();
     converse(session, options);
     return { pid: session.init, pidfd: session.pidfd };
   } catch (error) {

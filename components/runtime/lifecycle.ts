@@ -1,6 +1,5 @@
 /** Operations on containers that exist; runtime-spec, runtime.md, "Operations". */
 import { closeSync, existsSync, openSync, readdirSync, statSync, unlinkSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { type ContainerState, containerState, FailedPrecondition, NotFound } from "@gantry/oci";
 import { isErrno, pidfdOpen, pidfdSignal, pollReadable } from "@gantry/sys";
 import { type Cgroup, reopenCgroup } from "./cgroups/index.ts";
@@ -74,7 +73,7 @@ export function list(context: Context, onBroken: (id: string, error: unknown) =>
   const states: ContainerState[] = [];
   for (const id of readdirSync(context.root).sort()) {
     try {
-      const stat = statSync(join(context.root, id));
+      const stat = statSync(`${context.root}/${id}`);
       if (stat.isDirectory()) states.push(stateOf(find(context, id), userName(stat.uid)));
     } catch (error) {
       if (!isErrno(error, "ENOENT")) onBroken(id, error); // deleted while we looked
@@ -103,7 +102,7 @@ export function start(context: Context, id: string): void {
 
 /** Writes the byte that the launcher waits for. Nobody on the other side (ENXIO): it has died. */
 function release(dir: string): void {
-  const path = join(dir, "exec.fifo");
+  const path = `${dir}/exec.fifo`;
   const { O_WRONLY, O_NONBLOCK } = (require("node:fs") as typeof import("node:fs")).constants;
   try {
     const fd = openSync(path, O_WRONLY | O_NONBLOCK);

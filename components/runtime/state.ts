@@ -3,7 +3,6 @@
  * happens afterwards `delete` finds what there is to clean. What can be derived is not stored: see `status`.
  */
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { AlreadyExists, InvalidArgument, NotFound, type Spec } from "@gantry/oci";
 import { isErrno } from "@gantry/sys";
 
@@ -40,7 +39,7 @@ export function checkId(id: string): void {
 }
 
 export function directory(root: Root, id: string): string {
-  return join(root, id);
+  return `${root}/${id}`;
 }
 
 /** Makes the container's directory. @throws AlreadyExists */
@@ -59,21 +58,21 @@ export function reserve(root: Root, id: string): string {
 
 /** Replaces the record in one step: readers see the old one or the new one. */
 export function writeRecord(dir: string, record: Record): void {
-  const temporary = join(dir, `.state.json.${process.pid}`);
+  const temporary = `${dir}/.state.json.${process.pid}`;
   const fd = openSync(temporary, "wx", 0o600);
   try {
     writeSync(fd, JSON.stringify(record));
   } finally {
     closeSync(fd);
   }
-  renameSync(temporary, join(dir, "state.json"));
+  renameSync(temporary, `${dir}/state.json`);
 }
 
 /** @throws NotFound when there is no such container. */
 export function readRecord(root: Root, id: string): Record {
   checkId(id);
   try {
-    return JSON.parse(readFileSync(join(directory(root, id), "state.json"), "utf8"));
+    return JSON.parse(readFileSync(`${directory(root, id)}/state.json`, "utf8"));
   } catch (error) {
     if (isErrno(error, "ENOENT", "ENOTDIR")) throw new NotFound(`container does not exist: ${id}`);
     if (error instanceof SyntaxError) throw new NotFound(`container ${id}: state.json is damaged: ${error.message}`);
@@ -116,5 +115,5 @@ export type ContainerStatus = "created" | "running" | "paused" | "stopped";
 export function status(dir: string, record: Record, frozen: () => boolean): ContainerStatus {
   if (!isAlive(record)) return "stopped";
   if (frozen()) return "paused";
-  return existsSync(join(dir, "exec.fifo")) ? "created" : "running";
+  return existsSync(`${dir}/exec.fifo`) ? "created" : "running";
 }

@@ -19,6 +19,27 @@ export function openat2(dir: number, path: string, flags: number, resolve = 0, m
   return syscall("openat2", path, dir, path, new Uint8Array(how.buffer), 24);
 }
 
+/** Writes to standard output, all of it; process.stdout would cost more to load than the rest of a command. */
+export function print(text: string): void {
+  writeFully(1, text);
+}
+
+/** The same to standard error. */
+export function printError(text: string): void {
+  writeFully(2, text);
+}
+
+function writeFully(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      if (!isErrno(error, "EAGAIN", "EINTR")) throw error; // a pipe that somebody made non-blocking
+    }
+  }
+}
+
 /** Writes `text` with a single write(2), as files of cgroupfs and procfs want it. @throws SysError with `path`. */
 export function writeOnce(fd: number, text: string, path: string): void {
   for (;;) {
@@ -106,3 +127,14 @@ export function mknod(path: string, mode: number, device = 0n): void {
 export function mkfifo(path: string, mode: number): void {
   mknod(path, constants.S_IFIFO | mode);
 }
+
+/**
+ * Starts paying for the first move into a cgroup v1 hierarchy while there is still other work to do; see
+ * native/sys/prime.c. Does nothing where there is no such hierarchy.
+ */
+export function primeCgroupMoves(): void {
+  const fd = trySyscall("openat2", AT_FDCWD, "/sys/fs/cgroup/freezer/cgroup.procs", new Uint8Array(new BigUint64Array([BigInt(O_WRONLY | O_CLOEXEC), 0n, 0n]).buffer), 24);
+  if (fd >= 0) native.prime(fd);
+}
+
+const O_WRONLY = 1;

@@ -16,6 +16,7 @@ interface Addon {
     parentDeathSignal?: number;
   }): number;
   launcher(): number;
+  prime(fd: number): void;
   supervise(options: {
     pid: number;
     pidfd: number;

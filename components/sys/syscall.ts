@@ -46,6 +46,7 @@ const NUMBERS = {
   personality: [135, 92],
   seccomp: [317, 277],
   setrlimit: [160, 164],
+  exit_group: [231, 94],
   getuid: [102, 174],
   geteuid: [107, 175],
   getegid: [108, 177],

@@ -1,8 +1,7 @@
 /** `create` and `run`. */
 import { appendFileSync, closeSync, fstatSync, renameSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
 import { InvalidArgument } from "@gantry/oci";
-import { becomeSubreaper, connectUnix, exitCode, sendMessage, setCloseOnExec } from "@gantry/sys";
+import { absolutePath, baseName, becomeSubreaper, connectUnix, directoryName, exitCode, sendMessage, setCloseOnExec } from "@gantry/sys";
 import { loadSpec } from "../bundle.ts";
 import { type Container, createContainer } from "../create.ts";
 import { type ContainerIo, containerIo } from "../io.ts";
@@ -49,7 +48,7 @@ export function prefixed(prefix: string, action: () => number): number {
 }
 
 function make({ flags, context }: Invocation, how: { fifo: boolean; detach: boolean }): { container: Container; io: ContainerIo } {
-  const bundle = resolve(flags.string("bundle") ?? ".");
+  const bundle = absolutePath(flags.string("bundle") ?? ".");
   const spec = loadSpec(bundle, silent);
   const io = containerIo({
     terminal: spec.process?.terminal ?? false,
@@ -104,7 +103,7 @@ function finishStart({ flags }: Invocation, { pid, pidfd }: Pick<Container, "pid
 /** The pid file, and the pidfd socket, for whoever asked. */
 export function announce(flags: Parsed, pid: number, pidfd: number, name: "standard" | "setns"): void {
   const pidFile = flags.string("pid-file");
-  if (pidFile !== undefined) writePidFile(resolve(pidFile), pid);
+  if (pidFile !== undefined) writePidFile(absolutePath(pidFile), pid);
   const socketPath = flags.string("pidfd-socket");
   if (socketPath === undefined) return;
   const socket = connectUnix(socketPath);
@@ -117,7 +116,7 @@ export function announce(flags: Parsed, pid: number, pidfd: number, name: "stand
 
 /** Readers see no file, or the whole number. */
 function writePidFile(path: string, pid: number): void {
-  const temporary = join(dirname(path), `.${basename(path)}`);
+  const temporary = `${directoryName(path)}/.${baseName(path)}`;
   writeFileSync(temporary, String(pid), { flag: "wx", mode: 0o666 });
   renameSync(temporary, path);
 }

@@ -1,5 +1,6 @@
 /** Help, usage and version. */
 import { SPEC_VERSION } from "@gantry/oci";
+import { print, printError } from "@gantry/sys";
 import { type CommandSyntax, type Flag, UsageError } from "./flags.ts";
 import type { Logger } from "./logger.ts";
 import { COMMANDS, GLOBAL_FLAGS } from "./table.ts";
@@ -27,20 +28,20 @@ function generalHelp(program: string): string {
 export function printHelp(program: string, words: readonly string[]): number {
   const topic = words.filter((word) => word !== "help" && word !== "h")[0];
   if (topic === undefined) {
-    process.stdout.write(generalHelp(program));
+    print(generalHelp(program));
     return 0;
   }
   const syntax = COMMANDS.find(({ name }) => name === topic);
   if (syntax === undefined) {
-    process.stderr.write(`No help topic for '${topic}'\n`);
+    printError(`No help topic for '${topic}'\n`);
     return 3;
   }
-  process.stdout.write(commandHelp(program, syntax));
+  print(commandHelp(program, syntax));
   return 0;
 }
 
 export function printUnknown(_program: string, word: string): number {
-  process.stderr.write(`No help topic for '${word}'\n`);
+  printError(`No help topic for '${word}'\n`);
   return 3;
 }
 
@@ -48,15 +49,15 @@ export function printUnknown(_program: string, word: string): number {
 export function printUsage(program: string, error: UsageError, log: Logger | undefined): number {
   const syntax = COMMANDS.find(({ name }) => process.argv.includes(name));
   const text = syntax ? commandHelp(program, syntax) : generalHelp(program);
-  process.stdout.write(text);
+  print(text);
   if (error.message === "help") return 0;
   if (log) log.fatal(error.message);
-  else process.stderr.write(`${error.message}\n`);
+  else printError(`${error.message}\n`);
   return 1;
 }
 
 export function printVersion(program: string): number {
   const own = program === "runc" ? `runc version ${RUNC_VERSION}` : `${program} version ${GANTRY_VERSION}`;
-  process.stdout.write(`${own}\ncommit: gantry-${GANTRY_VERSION}\nspec: ${SPEC_VERSION}\nbun: ${process.versions["bun"] ?? ""}\n`);
+  print(`${own}\ncommit: gantry-${GANTRY_VERSION}\nspec: ${SPEC_VERSION}\nbun: ${process.versions["bun"] ?? ""}\n`);
   return 0;
 }

@@ -1,7 +1,7 @@
 /** Commands on containers that exist. */
 import { existsSync } from "node:fs";
-import { constants } from "node:os";
 import { type ContainerState, InvalidArgument } from "@gantry/oci";
+import { print, printError } from "@gantry/sys";
 import * as lifecycle from "../lifecycle.ts";
 import { type Invocation, messageOf } from "./main.ts";
 
@@ -13,7 +13,7 @@ export function start(invocation: Invocation): number {
 }
 
 export function state(invocation: Invocation): number {
-  process.stdout.write(JSON.stringify(lifecycle.stateOf(lifecycle.find(invocation.context, id(invocation))), null, 2));
+  print(JSON.stringify(lifecycle.stateOf(lifecycle.find(invocation.context, id(invocation))), null, 2));
   return 0;
 }
 
@@ -44,6 +44,7 @@ export function signalNumber(text: string): number {
     const number = Number(text);
     if (number >= 0 && number <= 64) return number;
   } else {
+    const { constants } = require("node:os") as typeof import("node:os");
     const name = text.toUpperCase().replace(/^(SIG)?/, "SIG");
     const number = (constants.signals as Readonly<{ [name: string]: number }>)[name] ?? realtime(name);
     if (number !== undefined) return number;
@@ -62,13 +63,13 @@ function realtime(name: string): number | undefined {
 export function list({ flags, context, explicitRoot }: Invocation): number {
   const format = flags.string("format") ?? "table";
   const missing = !explicitRoot && !existsSync(context.root);
-  const states = missing ? [] : lifecycle.list(context, (name, error) => process.stderr.write(`load container ${name}: ${messageOf(error)}\n`));
+  const states = missing ? [] : lifecycle.list(context, (name, error) => printError(`load container ${name}: ${messageOf(error)}\n`));
   if (flags.bool("quiet")) {
-    for (const one of states) console.log(one.id);
+    for (const one of states) print(`${one.id}\n`);
   } else if (format === "json") {
-    console.log(states.length === 0 ? "null" : JSON.stringify(states));
+    print(`${states.length === 0 ? "null" : JSON.stringify(states)}\n`);
   } else if (format === "table") {
-    process.stdout.write(table(states));
+    print(table(states));
   } else throw new InvalidArgument("invalid format option");
   return 0;
 }
@@ -89,7 +90,7 @@ export function ps({ flags, context }: Invocation): number {
   if (format !== "table" && format !== "json") throw new InvalidArgument("invalid format option");
   const pids = lifecycle.processes(context, container!);
   if (format === "json") {
-    console.log(JSON.stringify(pids));
+    print(`${JSON.stringify(pids)}\n`);
     return 0;
   }
   const { spawnSync } = require("node:child_process") as typeof import("node:child_process");
@@ -100,7 +101,7 @@ export function ps({ flags, context }: Invocation): number {
   const column = header.trim().split(/\s+/).indexOf("PID");
   if (column < 0) throw new Error("couldn't find PID field in ps output");
   const wanted = new Set(pids.map(String));
-  console.log(header);
-  for (const line of lines) if (wanted.has(line.trim().split(/\s+/)[column] ?? "")) console.log(line);
+  print(`${header}\n`);
+  for (const line of lines) if (wanted.has(line.trim().split(/\s+/)[column] ?? "")) print(`${line}\n`);
   return 0;
 }

@@ -1,7 +1,6 @@
 /** The command line: `runc`'s, command for command. Returns the exit status. */
-import { resolve } from "node:path";
 import { GantryError, InvalidArgument } from "@gantry/oci";
-import { SysError } from "@gantry/sys";
+import { absolutePath, SysError } from "@gantry/sys";
 import type { Context } from "../create.ts";
 import { inspectHost } from "../host.ts";
 import { checkCount, type CommandSyntax, type Parsed, parseFlags, UsageError } from "./flags.ts";
@@ -42,7 +41,7 @@ async function runCommand(program: string, globals: Parsed, rest: readonly strin
   const rootless = triState(globals.string("rootless"));
   const host = inspectHost(rootless);
   const explicit = globals.string("root");
-  const root = explicit !== undefined ? resolve(explicit) : defaultRoot(host.rootless || host.inUserNamespace);
+  const root = explicit !== undefined ? absolutePath(explicit) : defaultRoot(host.rootless || host.inUserNamespace);
   if (root === "/") throw new InvalidArgument("--root: / cannot hold the state of containers");
   const context = { root, host, systemdCgroup: globals.bool("systemd-cgroup"), log };
   const run = await implementation(syntax);

@@ -3,10 +3,12 @@ import { cleanPath, hasNamespace, type Mount, MS_RDONLY, type ParsedMountOptions
 import { add, type Plan } from "../plan/plan.ts";
 import type { CgroupMountStep, Facts } from "./facts.ts";
 import { ATTACH, attributes } from "./mounts.ts";
+import { waitForCgroup } from "./namespaces.ts";
 
 export function mountCgroups(plan: Plan, from: string, mount: Mount, options: ParsedMountOptions, spec: Spec, facts: Facts): void {
   const readonly = (options.flags & MS_RDONLY) !== 0;
   const steps = facts.cgroupMounts?.({ readonly, namespaced: hasNamespace(spec.linux, "cgroup") }) ?? [];
+  if (steps.length > 0) waitForCgroup(plan, facts); // its directories must be there
   for (const step of steps) mountStep(plan, from, cleanPath(mount.destination), step, options.flags);
 }
 

@@ -37,6 +37,7 @@ import {
 import { add, type Plan } from "../plan/plan.ts";
 import { mountCgroups } from "./cgroup-mount.ts";
 import type { Facts } from "./facts.ts";
+import { waitForCgroup } from "./namespaces.ts";
 import { isFilledLater } from "./rootfs.ts";
 
 /** Kinds of targets and flags of `attach`; see native/launcher/mount.c. */
@@ -109,6 +110,7 @@ function mountFileSystem(plan: Plan, from: string, mount: Mount, options: Parsed
   if (copies & 2) list.push("mode=0755");
   const source = mount.source || type;
   add(plan, from, "new_fs", [type, source, list, attributes(flags), type === "sysfs" ? 1 : 0]);
+  if (copies & 1) waitForCgroup(plan, facts); // the container pays for its copy
   if (copies) add(plan, from, "copy_up", [target, copies]);
   const real = type === "proc" || type === "sysfs";
   add(plan, from, "attach", [target, ATTACH.directory, 0o755, real ? ATTACH.realDirectory : 0]);

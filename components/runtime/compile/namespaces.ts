@@ -48,7 +48,8 @@ export function joinOrCreateNamespaces(plan: Plan, spec: Spec, facts: Facts, opt
   const flags = want.newUser ? 0 : want.fresh & ~apart;
   add(plan, "linux.namespaces", "fork", [flags, ROLE.init, cgroup]);
   add(plan, "process", "setsid", []);
-  if (want.newCgroup) waitForCgroup(plan, facts);
+  // The kernel judges a scheduler and a memory policy by the CPUs and nodes that the process may use.
+  if (want.newCgroup || spec.process?.scheduler || spec.linux?.memoryPolicy) waitForCgroup(plan, facts);
   if (want.newCgroup) add(plan, "linux.namespaces", "unshare", [NAMESPACES.cgroup.flag]);
   add(plan, "process", "affinity", [new Uint8Array(0)], { ignore: [22, 1] });
   if (Object.keys(spec.linux?.netDevices ?? {}).length > 0)
@@ -91,11 +92,13 @@ function createTimeNamespace(plan: Plan, spec: Spec, { fresh }: Wanted): number 
   return CLONE_NEWTIME;
 }
 
-/** Where something that the container pays for is done before "ready", it must be in its control group by then. */
-function needsCgroupEarly(spec: Spec): boolean {
-  // The kernel judges a scheduler and a memory policy by the CPUs and nodes that the process may use.
-  if (spec.process?.scheduler !== undefined || spec.linux?.memoryPolicy !== undefined) return true;
-  return spec.mounts?.some((mount) => mount.options?.includes("tmpcopyup")) ?? false;
+/**
+ * From here on the process is in its control group. v1: the runtime makes it and moves the process while the plan runs,
+ * so only what the container sees of it, pays for, or is judged by has to wait.
+ */
+export function waitForCgroup(plan: Plan, facts: Facts): void {
+  if (facts.bornInCgroup || plan.ops.some((op) => op.name === "sync" && op.args[0] === SYNC.joined)) return;
+  add(plan, "linux.cgroupsPath", "sync", [SYNC.joined, "the control group"]);
 }
 
 const KEY_USR_SEARCH = 0x80000;
