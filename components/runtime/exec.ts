@@ -8,7 +8,7 @@ import { compileFacts, validationFacts } from "./host.ts";
 import type { ContainerIo } from "./io.ts";
 import { type Launched, LaunchFailure, launch } from "./launch.ts";
 import { type Found, find } from "./lifecycle.ts";
-import { homeIn } from "./users.ts";
+import { homeIn, setsHome } from "./users.ts";
 
 export interface ExecOptions {
   readonly id: string;
@@ -102,7 +102,7 @@ function joinable(found: Found): number {
 
 /** HOME comes from the passwd file that the container has now. */
 function homeInContainer(pid: number, process: Process): string {
-  if (process.env?.some((entry) => entry.startsWith("HOME=") && entry !== "HOME=")) return "";
+  if (setsHome(process)) return "";
   try {
     const root = openat2(AT_FDCWD, `/proc/${pid}/root`, 0o200000);
     try {

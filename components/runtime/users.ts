@@ -1,12 +1,12 @@
 /** Users: home directories, and the mappings of a new user namespace. */
 import { closeSync, constants, writeFileSync } from "node:fs";
-import { type IDMapping, parseMountOptions, cleanPath, MS_BIND, PermissionDenied, type Spec } from "@gantry/oci";
+import { type IDMapping, parseMountOptions, cleanPath, MS_BIND, PermissionDenied, type Process, type Spec } from "@gantry/oci";
 import { AT_FDCWD, isErrno, openat2, RESOLVE_IN_ROOT, readAll } from "@gantry/sys";
 import { mapText } from "./compile/mounts.ts";
 
 /** The home directory of `uid` in the passwd file that the container will see; "/" when it names none. */
 export function homeOf(spec: Spec, rootfs: string, uid: number): string {
-  if (spec.process?.env?.some((entry) => entry.startsWith("HOME=") && entry !== "HOME=")) return "";
+  if (spec.process && setsHome(spec.process)) return "";
   const mounted = spec.mounts?.findLast((mount) => cleanPath(mount.destination) === "/etc/passwd");
   if (mounted?.source && parseMountOptions(mounted.options).flags & MS_BIND) return homeIn(AT_FDCWD, mounted.source, 0, uid);
   const root = openat2(AT_FDCWD, rootfs, constants.O_DIRECTORY);
@@ -15,6 +15,11 @@ export function homeOf(spec: Spec, rootfs: string, uid: number): string {
   } finally {
     closeSync(root);
   }
+}
+
+/** The environment says where home is: the last word counts, and an empty one says nothing. */
+export function setsHome({ env = [] }: Process): boolean {
+  return (env.findLast((entry) => entry.startsWith("HOME=")) ?? "HOME=") !== "HOME=";
 }
 
 /** passwd(5): name:password:uid:gid:comment:home:shell. A file that is missing or no file at all is no error. */
