@@ -75,7 +75,7 @@ const WORDS: Readonly<Partial<Record<Op["name"], Words>>> = {
   chdir: (op, errno) => `chdir to cwd ("${op.args[0]}") set in config.json failed: ${errnoText(errno)}`,
   cwd_inside: (_op, errno, detail) => reason(errno, detail),
   mknod: (op, errno, detail) => `error creating device ${op.args[0]}: ${reason(errno, detail)}`,
-  hook: (op, _errno, detail) => `error running ${hookName(op.from)}: ${detail}`,
+  hook: (op, _errno, detail) => `error running ${hookName(op.from)}: ${detail.replace(/^signal: [^,]*/, (text) => text.toLowerCase())}`,
   write_file: (op, errno) => `write ${String(op.args[1]).trim()} to ${op.args[0]}: ${errnoText(errno)}`,
   sysctl: (op, errno) => `write sysctl ${op.args[0]}: ${errnoText(errno)}`,
   ambient: (op, errno, detail) => `can't raise ambient capability ${capabilityName(detail)}: ${errnoText(errno)}`,
