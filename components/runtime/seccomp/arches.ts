@@ -1,5 +1,5 @@
 /** What the compiler has to know of each architecture: which table of system calls, word size, byte order. */
-import { SECCOMP_ARCHES } from "@gantry/oci";
+import { SECCOMP_ARCHES, Unimplemented } from "@gantry/oci";
 
 /** The architectures of the runtime-spec by their names there (config-linux.md, "Seccomp"). */
 export type SeccompArch = keyof typeof SECCOMP_ARCHES;
@@ -85,14 +85,19 @@ export function archFacts(arch: SeccompArch): ArchFacts {
   };
 }
 
-/** `uname -m` → architecture, of machines whose name does not depend on the byte order. */
+/** `uname -m` and `process.arch` → architecture, for machines whose name does not depend on the byte order. */
 const MACHINES: Readonly<Record<string, SeccompArch>> = {
   x86_64: "SCMP_ARCH_X86_64",
+  x64: "SCMP_ARCH_X86_64",
+  ia32: "SCMP_ARCH_X86",
   aarch64: "SCMP_ARCH_AARCH64",
+  arm64: "SCMP_ARCH_AARCH64",
   loongarch64: "SCMP_ARCH_LOONGARCH64",
+  loong64: "SCMP_ARCH_LOONGARCH64",
   m68k: "SCMP_ARCH_M68K",
+  mipsel: "SCMP_ARCH_MIPSEL",
+  mips64el: "SCMP_ARCH_MIPSEL64",
   ppc: "SCMP_ARCH_PPC",
-  ppc64: "SCMP_ARCH_PPC64",
   ppc64le: "SCMP_ARCH_PPC64LE",
   s390: "SCMP_ARCH_S390",
   s390x: "SCMP_ARCH_S390X",
@@ -101,12 +106,18 @@ const MACHINES: Readonly<Record<string, SeccompArch>> = {
   riscv64: "SCMP_ARCH_RISCV64",
 };
 
-/** The native architecture from `uname -m`; undefined for a machine without seccomp tables here. */
-export function archOfMachine(machine: string, littleEndian = true): SeccompArch | undefined {
-  if (/^i[3-6]86$/.test(machine)) return "SCMP_ARCH_X86";
-  if (machine.startsWith("arm")) return "SCMP_ARCH_ARM";
+/**
+ * The native architecture from `uname -m` or `process.arch`.
+ * @throws Unimplemented for a machine that there is no table of system calls for
+ */
+export function archOfMachine(machine: string, littleEndian = true): SeccompArch {
   if (machine === "mips") return littleEndian ? "SCMP_ARCH_MIPSEL" : "SCMP_ARCH_MIPS";
   if (machine === "mips64") return littleEndian ? "SCMP_ARCH_MIPSEL64" : "SCMP_ARCH_MIPS64";
+  if (machine === "ppc64") return littleEndian ? "SCMP_ARCH_PPC64LE" : "SCMP_ARCH_PPC64";
+  const known = MACHINES[machine];
+  if (known !== undefined) return known;
+  if (/^i[3-6]86$/.test(machine)) return "SCMP_ARCH_X86";
+  if (machine.startsWith("arm")) return "SCMP_ARCH_ARM";
   if (machine.startsWith("sh")) return littleEndian ? "SCMP_ARCH_SH" : "SCMP_ARCH_SHEB";
-  return MACHINES[machine];
+  throw new Unimplemented(`seccomp: no table of system calls for the machine "${machine}"`);
 }

@@ -2,7 +2,7 @@
 import type { SeccompArch } from "./arches.ts";
 
 export interface SeccompFacts {
-  /** The architecture of the kernel (`archOfMachine(uname -m)`). */
+  /** The architecture of the kernel (`archOfMachine(process.arch)`). */
   readonly arch: SeccompArch;
   /** The words of /proc/sys/kernel/seccomp/actions_avail; absent: all that we know. */
   readonly actions?: readonly string[];
