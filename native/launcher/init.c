@@ -94,6 +94,7 @@ int op_init(struct state *s, const struct arg *a) {
     become_program(&before);
     return 0;
   }
+  prctl(PR_SET_NAME, "gantry-init", 0, 0, 0); /* for ps(1) */
   /* One by one as well: the filter may know close but not close_range, and others wait for the end of the first two. */
   if (s->control >= 0) close(s->control);
   if (s->shim >= 0) close(s->shim);

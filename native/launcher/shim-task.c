@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -81,6 +82,7 @@ static _Noreturn void become_launcher(const struct shim *shim, const struct task
     fcntl(fd, F_SETFD, 0);
   }
   close_others(keep, 5, start->first);
+  prctl(PR_SET_NAME, "launcher", 0, 0, 0);
   sigprocmask(SIG_SETMASK, &shim->before, NULL);
   if (channel_send(start->control, MSG_PID, UINT32_MAX, ROLE_LAUNCHER, (uint64_t)getpid(), "") < 0) _exit(1);
   struct launch l = {.control = start->control, .plan = start->plan, .extra = {start->extra[0], start->extra[1]}, .shim = launch};

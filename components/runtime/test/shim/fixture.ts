@@ -10,7 +10,7 @@ import { connectShim, type Launching, type Shim, type ShimStdio, startExec, star
 const CLONE_NEWPID = 0x20000000;
 
 /** A script of the host's shell, in a pid namespace of its own. `terminal` takes a pair from the host's devpts. */
-export function script(text: string, { terminal = false, pidNamespace = true } = {}): Plan {
+export function script(text: string, { terminal = false, pidNamespace = true, init = false } = {}): Plan {
   const plan = newPlan();
   add(plan, "", "fork", [pidNamespace ? CLONE_NEWPID : 0, ROLE.init, 0]);
   add(plan, "", "setsid", []);
@@ -18,6 +18,7 @@ export function script(text: string, { terminal = false, pidNamespace = true } =
   add(plan, "", "sync", [SYNC.ready, "ready"]);
   add(plan, "", "find_program", ["/bin/sh", [], ""]);
   add(plan, "", "sync", [SYNC.done, "done"]);
+  if (init) add(plan, "", "init", []);
   add(plan, "", "exec", [
     ["sh", "-c", text],
     ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb"],
@@ -67,13 +68,11 @@ export interface Kept extends AsyncDisposable {
 /** Starts `text` under a shim and waits until it runs. */
 export async function keep(
   text: string,
-  options: { stdio: ShimStdio; log?: number; pidNamespace?: boolean },
+  options: { stdio: ShimStdio; log?: number; pidNamespace?: boolean; init?: boolean },
 ): Promise<Kept> {
   const directory = mkdtempSync(join(tmpdir(), "shim-"));
-  const { stdio, log, pidNamespace } = options;
-  const plan = encodePlan(
-    script(text, { terminal: stdio.kind === "terminal", ...(pidNamespace === undefined ? {} : { pidNamespace }) }),
-  );
+  const { stdio, log, pidNamespace = true, init = false } = options;
+  const plan = encodePlan(script(text, { terminal: stdio.kind === "terminal", pidNamespace, init }));
   const launching = startShim({ plan, directory, stdio, name: "test", ...(log === undefined ? {} : { log }) });
   const pid = follow(launching);
   return {
@@ -103,7 +102,9 @@ export async function keep(
 function ours(pid: number, shim: number, init: number): boolean {
   try {
     const name = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-    return (pid === shim && name === "gantry-shim") || (pid === init && ["sh", "sleep", "cat"].includes(name));
+    return (
+      (pid === shim && name === "gantry-shim") || (pid === init && ["sh", "sleep", "cat", "gantry-init"].includes(name))
+    );
   } catch {
     return false;
   }
