@@ -68,6 +68,17 @@ pid_t clone_process(uint64_t flags, int cgroup) {
   return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
+static void end_on_signal(int signal) { _exit(128 + signal); }
+
+/*
+ * The kernel drops signals without a handler for the first process of a pid namespace, so a container that is created
+ * but not started could be ended by SIGKILL alone. The program gets the default actions back with execve.
+ */
+static void end_on_signals(void) {
+  static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+  for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) signal(signals[i], end_on_signal);
+}
+
 /* The child goes on with the plan; the parent tells the runtime its pid and ends, or stays as the proxy. */
 int op_fork(struct state *s, const struct arg *a) {
   int pair[2] = {-1, -1};
@@ -80,6 +91,7 @@ int op_fork(struct state *s, const struct arg *a) {
       close(pair[0]);
       s->proxy = pair[1];
     }
+    if (getpid() == 1) end_on_signals();
     return 0;
   }
   signal(SIGPIPE, SIG_IGN);
