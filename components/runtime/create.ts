@@ -7,6 +7,7 @@ import { type Cgroup, type CgroupWrite, compileResources, openCgroup } from "./c
 import { unavailableCapabilities } from "./compile/capabilities.ts";
 import type { Facts } from "./compile/facts.ts";
 import { compile } from "./compile/index.ts";
+import { WITHOUT_DEVICE } from "./compile/mounts.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
 import { compileFacts, type Host, validationFacts } from "./host.ts";
 import type { ContainerIo } from "./io.ts";
@@ -28,7 +29,8 @@ export interface Context {
 export interface CreateOptions {
   readonly id: string;
   readonly bundle: string;
-  readonly io: ContainerIo;
+  /** Made once the configuration is known and valid, before anything else is. */
+  readonly io: (spec: Spec) => ContainerIo;
   /** Stop before the program and wait for `start`. */
   readonly fifo: boolean;
   readonly noPivot?: boolean | undefined;
@@ -40,6 +42,7 @@ export interface CreateOptions {
 }
 
 export interface Container {
+  readonly io: ContainerIo;
   readonly record: Record;
   readonly directory: string;
   readonly cgroup: Cgroup;
@@ -95,6 +98,7 @@ export function prepare(context: Context, options: Omit<CreateOptions, "io">): P
 /** @throws before anything is left behind: every step undoes the ones before it. */
 export function createContainer(context: Context, options: CreateOptions): Container {
   const prepared = prepare(context, options);
+  const io = options.io(prepared.spec);
   const directory = reserve(context.root, options.id);
   let launched: Launched;
   let record = initialRecord(context, prepared, options.id);
@@ -102,7 +106,7 @@ export function createContainer(context: Context, options: CreateOptions): Conta
   try {
     writeRecord(directory, record); // at once: whatever happens now, `delete` finds what there is to clean
     if (prepared.cgroup.entersAtClone) prepared.cgroup.create(prepared.writes);
-    launched = start(context, options, prepared, directory, progress, (pid) => {
+    launched = start(context, { ...options, io }, prepared, directory, progress, (pid) => {
       record = completeRecord(record, prepared, pid);
       writeRecord(directory, record);
     });
@@ -111,12 +115,12 @@ export function createContainer(context: Context, options: CreateOptions): Conta
     undo(context, prepared, directory, options.id, progress.hooked);
     throw explained;
   }
-  return { record, directory, cgroup: prepared.cgroup, ...launched };
+  return { record, directory, cgroup: prepared.cgroup, io, ...launched };
 }
 
 function start(
   context: Context,
-  options: CreateOptions,
+  options: Omit<CreateOptions, "io"> & { readonly io: ContainerIo },
   prepared: Prepared,
   directory: string,
   progress: { hooked: boolean },
@@ -124,9 +128,12 @@ function start(
 ): Launched {
   const { spec, plan, cgroup, writes, bundle } = prepared;
   const hookContext = { id: options.id, bundle, status: "creating" as const };
+  const devices = writes.filter((write) => write.kind === "devices");
+  const limits = writes.filter((write) => write.kind !== "devices");
+  const early = mountsNoDevice(spec);
   let limited = false;
   const limit = () => {
-    if (!limited) cgroup.apply(writes);
+    if (!limited) cgroup.apply(early ? limits : writes);
     limited = true;
   };
   const fifo = options.fifo ? openFifo(directory, spec) : undefined;
@@ -146,6 +153,9 @@ function start(
       },
       onInit: (pid) => {
         if (!cgroup.entersAtClone) cgroup.join(pid);
+        // While the launcher mounts, both of us have something to do.
+        if (early) cgroup.apply(devices);
+        onRecord(pid);
       },
       onMap: (pid) => writeMappings(pid, spec, context.host.rootless),
       onNetwork: (pid) => moveDevices(spec, pid),
@@ -158,7 +168,6 @@ function start(
       onReady: (pid) => {
         limit();
         setLimits(pid, spec);
-        onRecord(pid);
       },
       onListener: (pid, pidfd, fd) => sendListener(spec, options.id, bundle, pid, pidfd, fd),
       onMaster: (master, name) => options.io.onMaster(master, name),
@@ -167,6 +176,11 @@ function start(
     if (fifo !== undefined) closeSync(fifo);
     if (directoryFd !== undefined) closeSync(directoryFd);
   }
+}
+
+/** Device rules may be in force before the mounts are made: nodes can be made under any rules, and no device is mounted. */
+function mountsNoDevice(spec: Spec): boolean {
+  return spec.mounts?.every(({ type = "", source = "" }) => WITHOUT_DEVICE.has(type) || type.startsWith("cgroup") || !source.startsWith("/dev/")) ?? true;
 }
 
 function moveDevices(spec: Spec, pid: number): void {

@@ -1,12 +1,10 @@
 /** `create` and `run`. */
 import { appendFileSync, closeSync, fstatSync, renameSync, writeFileSync } from "node:fs";
-import { InvalidArgument } from "@gantry/oci";
+import { InvalidArgument, type Spec } from "@gantry/oci";
 import { absolutePath, baseName, becomeSubreaper, connectUnix, directoryName, exitCode, sendMessage, setCloseOnExec } from "@gantry/sys";
-import { loadSpec } from "../bundle.ts";
 import { type Container, createContainer } from "../create.ts";
-import { type ContainerIo, containerIo } from "../io.ts";
+import { containerIo } from "../io.ts";
 import { destroy, poststart } from "../lifecycle.ts";
-import { silent } from "../log.ts";
 import type { Plan } from "../plan/plan.ts";
 import { hostId } from "../users.ts";
 import type { Parsed } from "./flags.ts";
@@ -14,8 +12,8 @@ import { type Invocation, messageOf } from "./main.ts";
 
 export function create(invocation: Invocation): number {
   return prefixed("runc create failed: ", () => {
-    const { container, io } = make(invocation, { fifo: true, detach: true });
-    io.started();
+    const container = make(invocation, { fifo: true, detach: true });
+    container.io.started();
     finishStart(invocation, container);
     return 0;
   });
@@ -26,12 +24,12 @@ export function run(invocation: Invocation): number {
     const { flags, context } = invocation;
     const detach = flags.bool("detach");
     if (!flags.bool("no-subreaper")) becomeSubreaper();
-    const { container, io } = make(invocation, { fifo: false, detach });
-    io.started();
+    const container = make(invocation, { fifo: false, detach });
+    container.io.started();
     finishStart(invocation, container);
     poststart(context, { id: container.record.id, record: container.record, cgroup: container.cgroup });
     if (detach) return 0;
-    const status = io.supervise(container.pid, container.pidfd);
+    const status = container.io.supervise(container.pid, container.pidfd);
     if (!flags.bool("keep")) destroy(context, { id: container.record.id, ...container });
     return exitCode(status);
   });
@@ -47,19 +45,19 @@ export function prefixed(prefix: string, action: () => number): number {
   }
 }
 
-function make({ flags, context }: Invocation, how: { fifo: boolean; detach: boolean }): { container: Container; io: ContainerIo } {
+function make({ flags, context }: Invocation, how: { fifo: boolean; detach: boolean }): Container {
   const bundle = absolutePath(flags.string("bundle") ?? ".");
-  const spec = loadSpec(bundle, silent);
-  const io = containerIo({
-    terminal: spec.process?.terminal ?? false,
-    detach: how.detach,
-    consoleSocket: flags.string("console-socket"),
-    uid: hostId(spec.linux?.uidMappings, 0),
-    gid: hostId(spec.linux?.gidMappings, 0),
-  });
+  const io = (spec: Spec) =>
+    containerIo({
+      terminal: spec.process?.terminal ?? false,
+      detach: how.detach,
+      consoleSocket: flags.string("console-socket"),
+      uid: hostId(spec.linux?.uidMappings, 0),
+      gid: hostId(spec.linux?.gidMappings, 0),
+    });
   const { preserveFds, extraEnv } = inheritedFds(flags);
   const trace = flags.string("trace");
-  const container = createContainer(context, {
+  return createContainer(context, {
     id: flags.positional[0]!,
     bundle,
     io,
@@ -70,7 +68,6 @@ function make({ flags, context }: Invocation, how: { fifo: boolean; detach: bool
     extraEnv,
     ...(trace && { onTrace: tracer(trace) }),
   });
-  return { container, io };
 }
 
 /** What runs from 3 on: the sockets of socket activation first, then those asked for. @throws InvalidArgument for a closed one. */
