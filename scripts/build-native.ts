@@ -3,7 +3,7 @@
  * addon that carries it. Does nothing when no input changed.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { OP_NAMES, OPS, PLAN_VERSION } from "../components/runtime/plan/ops.ts";
 
@@ -69,6 +69,7 @@ function staticCompiler(): { compiler: string[]; before: string[]; after: string
   };
 }
 
+/** Everything is built in a folder of its own and moved into place at the end: half a build is never seen. */
 function main(): void {
   const launcherSources = sources(launcherDir);
   const table = JSON.stringify(OPS);
@@ -76,18 +77,33 @@ function main(): void {
   const stamp = digest([...launcherSources, ...sources(sysDir), import.meta.path], `${table}${JSON.stringify(staticCompiler())}`);
   const stampFile = join(build, "native.stamp");
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return;
-  mkdirSync(build, { recursive: true });
-  writeFileSync(join(build, "ops.h"), operationsHeader(hash));
-  writeFileSync(join(build, "plan-hash.ts"), `export const PLAN_HASH = 0x${hash.slice(0, 16)}n;\n`);
-  const launcher = join(build, "launcher");
+  const fresh = join(build, `.new-${process.pid}`);
+  mkdirSync(fresh, { recursive: true });
+  try {
+    writeFileSync(join(fresh, "ops.h"), operationsHeader(hash));
+    writeFileSync(join(fresh, "plan-hash.ts"), `export const PLAN_HASH = 0x${hash.slice(0, 16)}n;\n`);
+    buildLauncher(fresh, launcherSources);
+    buildAddon(fresh);
+    for (const name of ["ops.h", "plan-hash.ts", "launcher", "sys.node"]) renameSync(join(fresh, name), join(build, name));
+    writeFileSync(stampFile, stamp);
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+function buildLauncher(folder: string, files: readonly string[]): void {
   const { compiler, before, after } = staticCompiler();
-  run([...compiler, ...COMMON, "-fPIE", `-I${build}`, "-o", launcher, ...before, ...launcherSources.filter((f) => f.endsWith(".c")), ...after]);
+  const launcher = join(folder, "launcher");
+  run([...compiler, ...COMMON, "-fPIE", `-I${folder}`, "-o", launcher, ...before, ...files.filter((f) => f.endsWith(".c")), ...after]);
   run(["strip", launcher]);
+}
+
+function buildAddon(folder: string): void {
+  const addon = join(folder, "sys.node");
   const headers = join(root, "node_modules/node-api-headers/include");
-  run(["cc", ...COMMON, "-shared", "-fPIC", "-D_FORTIFY_SOURCE=2", `-I${headers}`, `-DLAUNCHER_PATH="${launcher}"`,
-    "-o", join(build, "sys.node"), ...sources(sysDir).filter((f) => f.endsWith(".c"))]);
-  run(["strip", join(build, "sys.node")]);
-  writeFileSync(stampFile, stamp);
+  const files = sources(sysDir).filter((f) => f.endsWith(".c"));
+  run(["cc", ...COMMON, "-shared", "-fPIC", "-D_FORTIFY_SOURCE=2", `-I${headers}`, `-DLAUNCHER_PATH="${join(folder, "launcher")}"`, "-o", addon, ...files]);
+  run(["strip", addon]);
 }
 
 main();
