@@ -105,6 +105,8 @@ describe("several rules for one call", () => {
   test("overlapping conditions with different actions are warned about, disjoint ones are not", () => {
     const above = { index: 0, value: 9, op: "SCMP_CMP_GT" as const };
     expect(filter({ syscalls: [allow(["read"], equals(7)), { ...trap, args: [above] }] }).warnings).toEqual([]);
+    const below = { index: 0, value: 10, op: "SCMP_CMP_LT" as const };
+    expect(filter({ syscalls: [allow(["read"], below), { ...trap, args: [above] }] }).warnings).toEqual([]);
     expect(filter({ syscalls: [allow(["read"], equals(10)), { ...trap, args: [above] }] }).warnings).toEqual([
       "linux.seccomp.syscalls[1]: read: overlaps with linux.seccomp.syscalls[0], which comes first and wins",
     ]);
