@@ -23,7 +23,7 @@ int channel_send(int fd, uint32_t type, uint32_t op, int32_t error, uint64_t val
 int channel_send_fd(int socket, uint64_t kind, const char *text, int fd) {
   struct message m = {.type = MSG_FD, .value = kind, .length = (uint32_t)strnlen(text, DETAIL_SIZE - 1)};
   memcpy(m.text, text, m.length);
-  char control[CMSG_SPACE(sizeof(int))] = {0};
+  char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
   struct iovec iov = {&m, HEAD + m.length};
   struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
   struct cmsghdr *c = CMSG_FIRSTHDR(&header);
@@ -34,19 +34,38 @@ int channel_send_fd(int socket, uint64_t kind, const char *text, int fd) {
   return sendmsg(socket, &header, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* The one descriptor that a message may carry. More than that are closed: the padding of one leaves room for two. */
+static int take_fd(struct msghdr *header) {
+  int first = -1;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+    for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
+      int fd;
+      memcpy(&fd, (uint8_t *)c + at, sizeof(int));
+      if (first < 0) first = fd;
+      else close(fd);
+    }
+  }
+  return first;
+}
+
+/* Receives one message; a descriptor with it is the caller's, or -1. Returns -EPIPE at the end, -EPROTO for what is no message. */
 int channel_receive(int fd, struct message *m, int *received_fd) {
-  char control[CMSG_SPACE(sizeof(int))] = {0};
+  char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
   struct iovec iov = {m, sizeof(*m) - 1};
   struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
   ssize_t n;
+  *received_fd = -1;
   do n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
   while (n < 0 && errno == EINTR);
   if (n < 0) return -errno;
-  if (n < HEAD || m->length > (size_t)n - HEAD) return n == 0 ? -EPIPE : -EPROTO;
+  int taken = take_fd(&header);
+  if (n < HEAD || m->length > (size_t)n - HEAD) {
+    if (taken >= 0) close(taken);
+    return n == 0 ? -EPIPE : -EPROTO;
+  }
   m->text[m->length] = 0;
-  struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-  *received_fd = -1;
-  if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) memcpy(received_fd, CMSG_DATA(c), sizeof(int));
+  *received_fd = taken;
   return 0;
 }
 
