@@ -255,10 +255,11 @@ export function resume(context: Context, id: string): void {
   found.cgroup.thaw();
 }
 
-/** Host pids of all processes of the container. @throws FailedPrecondition when it has ended. */
+/** Host pids of all processes of the container; also those that outlive its first one. @throws FailedPrecondition without a cgroup. */
 export function processes(context: Context, id: string): number[] {
   const found = find(context, id);
-  if (found.status() === "stopped") throw new FailedPrecondition("container not running");
+  if (Object.keys(found.record.cgroup_paths).length === 0)
+    throw new FailedPrecondition("the container has no control group, which alone knows its processes");
   return found.cgroup.pids(true);
 }
 
