@@ -1,0 +1,53 @@
+/** What CRIU's log says about a failure. */
+import { readFileSync } from "node:fs";
+import type { Log } from "../log.ts";
+
+const CONTEXT = 5;
+
+/**
+ * Warns with the lines of the log that say "Error" and five before each, as `grep -n -B5 Error` shows them.
+ *
+ * @returns what CRIU failed at, or undefined when the log does not say.
+ */
+export function quoteErrors(file: string, log: Log): string | undefined {
+  let lines: string[];
+  try {
+    lines = readFileSync(file, "latin1").split("\n");
+  } catch (error) {
+    log.warn((error as Error).message); // a configuration file may have sent it elsewhere
+    return undefined;
+  }
+  const quoted = quoteLines(lines);
+  if (quoted.length === 0) return undefined;
+  log.warn(`--- Quoting "${file}"`);
+  for (const line of quoted) log.warn(line);
+  log.warn("---");
+  return findReason(lines);
+}
+
+/** After the error that ends its work CRIU cleans up, and that is full of errors as well. */
+const AFTERMATH = /FAILED|Killing processes because of failure|scripts failed/;
+
+/** The last error before CRIU gives up, without its time stamp: those before it did not stop CRIU. */
+export function findReason(lines: readonly string[]): string | undefined {
+  const errors = lines.filter(isError);
+  const end = errors.findIndex((line) => AFTERMATH.test(line));
+  const reason = end > 0 ? errors[end - 1] : errors.at(-1);
+  return reason?.replace(/^\([\d.]+\)\s*/, "").trim();
+}
+
+const isError = (line: string) => line.includes("Error");
+
+/** `NUMBER:LINE` for each line that is shown, `...` for each gap. */
+export function quoteLines(lines: readonly string[]): string[] {
+  const out: string[] = [];
+  let shown = 0;
+  for (const [i, line] of lines.entries()) {
+    if (!isError(line)) continue;
+    const from = Math.max(shown, i - CONTEXT);
+    if (shown > 0 && from > shown) out.push("...");
+    for (let at = from; at <= i; at++) out.push(`${at + 1}:${lines[at]}`);
+    shown = i + 1;
+  }
+  return out;
+}
