@@ -225,7 +225,8 @@ export function setLimits(pid: number, spec: Pick<Spec, "process">): void {
   }
 }
 
-function initialRecord(context: Context, { spec, bundle, rootfs, cgroup }: Prepared, id: string): Record {
+/** The record of a container that is being made. */
+export function initialRecord(context: Context, { spec, bundle, rootfs, cgroup }: Prepared, id: string): Record {
   return {
     id,
     init_process_pid: 0,
@@ -260,7 +261,8 @@ const NAMESPACE_KEYS: Readonly<{ [T in NamespaceType]: string }> = {
   time: "NEWTIME",
 };
 
-function completeRecord(record: Record, { cgroup }: Prepared, pid: number): Record {
+/** The same when its first process is there. */
+export function completeRecord(record: Record, { cgroup }: Prepared, pid: number): Record {
   const paths: { [flag: string]: string } = {};
   for (const type of Object.keys(NAMESPACES) as NamespaceType[]) paths[NAMESPACE_KEYS[type]] = `/proc/${pid}/ns/${NAMESPACES[type].file}`;
   return {
@@ -295,7 +297,8 @@ function explainFailure(error: unknown, cgroup: Cgroup): unknown {
   return new FailedPrecondition(`unable to start container process: error during container init: ${reason}`, { cause: error });
 }
 
-function undo(context: Context, { spec, cgroup, bundle }: Prepared, directory: string, id: string, hooked: boolean): void {
+/** Takes away what a create that failed has left. */
+export function undo(context: Context, { spec, cgroup, bundle }: Prepared, directory: string, id: string, hooked: boolean): void {
   if (cgroup.exists()) {
     cgroup.kill();
     cgroup.destroy();
