@@ -10,6 +10,7 @@ import type { CgroupWrite, FileWrite } from "./resources/write.ts";
 export function applyWrites(state: CgroupState, writes: readonly CgroupWrite[]): void {
   let again: FileWrite[] = [];
   for (const [i, write] of writes.entries()) {
+    if (write.kind === "unit") continue;
     if (write.kind === "devices") devices().applyDevices(state, write);
     else if (!attempt(state, write)) again.push(write);
     if (writes[i + 1]?.controller === write.controller || again.length === 0) continue;

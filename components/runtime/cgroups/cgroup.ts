@@ -8,7 +8,7 @@ import { destroyCgroup } from "./destroy.ts";
 import { type CgroupRoot, openBelow, openRoot, pause, removeDirectory } from "./file.ts";
 import type { CgroupHost } from "./host.ts";
 import type { OomWatch } from "./oom.ts";
-import { type CgroupPaths, cgroupfsPaths, cleanPath } from "./paths.ts";
+import { type CgroupPaths, cgroupfsPaths } from "./paths.ts";
 import { listPids } from "./pids.ts";
 import type { CgroupWrite } from "./resources/write.ts";
 import type { CgroupStats } from "./stats/types.ts";
@@ -58,6 +58,8 @@ export interface Cgroup extends Disposable {
   joinSub(pid: number, subs: readonly string[]): void;
   /** v2: the directory (or that of a sub-cgroup) for CLONE_INTO_CGROUP; the caller closes it. */
   directoryFd(sub?: string): number;
+  /** v2: that of the cgroup which a process is in now, should the container's own not take any (EBUSY) or be gone (ENOENT). */
+  directoryFdOf(pid: number): number;
   /** Writes limits. @throws FailedPrecondition with the field whose write the kernel refused. */
   apply(writes: readonly CgroupWrite[]): void;
   /** The same; if one fails, the old values come back before the error is thrown. */
@@ -98,21 +100,21 @@ export function openCgroup(options: OpenOptions): Cgroup {
     throw new FailedPrecondition(
       "the cgroup controller devices is not mounted on this host: device access could not be restricted",
     );
-  return cgroupfs(options, paths);
+  return cgroupfs(options, paths).cgroup;
 }
 
 /** The cgroup of a container that exists. */
 export function reopenCgroup(options: ReopenOptions): Cgroup {
   if (options.driver === "systemd") return systemd().openSystemd(options);
-  return cgroupfs(options, options.paths);
+  return cgroupfs(options, options.paths).cgroup;
 }
 
 /** The cgroup whose directories are known, worked on through the file system alone. */
-export function cgroupfs(options: OpenOptions, paths: CgroupPaths): Cgroup {
+export function cgroupfs(options: OpenOptions, paths: CgroupPaths): { cgroup: Cgroup; state: CgroupState } {
   const { host } = options;
   const v2 = host.mode === "v2";
   const state: CgroupState = { options, host, paths: { ...paths }, root: openRoot(host.root, v2) };
-  return {
+  const cgroup: Cgroup = {
     host,
     driver: "cgroupfs",
     paths: state.paths,
@@ -122,6 +124,7 @@ export function cgroupfs(options: OpenOptions, paths: CgroupPaths): Cgroup {
     join: (pid) => join(state, pid),
     joinSub: (pid, subs) => sub().joinSub(state, pid, subs),
     directoryFd: (below) => directoryFd(state, below),
+    directoryFdOf: (pid) => sub().directoryFdOf(state, pid),
     apply: (writes) => applyWrites(state, writes),
     update: (writes) => update().updateWrites(state, writes),
     pids: (recursive = false) => listPids(state.root, mainPath(state), recursive),
@@ -135,6 +138,7 @@ export function cgroupfs(options: OpenOptions, paths: CgroupPaths): Cgroup {
     destroy: () => destroyCgroup(state),
     [Symbol.dispose]: () => closeSync(state.root.fd),
   };
+  return { cgroup, state };
 }
 
 // Loaded when asked for: a plain run needs none of them.
@@ -245,10 +249,10 @@ function joinError({ options }: CgroupState, error: unknown): unknown {
   );
 }
 
-function directoryFd(state: CgroupState, below = ""): number {
+function directoryFd(state: CgroupState, inner = ""): number {
   const path = state.paths[""];
   if (state.host.mode !== "v2" || path === undefined)
     throw new FailedPrecondition("only a cgroup v2 directory can be cloned into");
-  const inner = cleanPath(`/${below}`);
-  return openBelow(state.root, inner === "/" ? path : path + inner, constants.O_DIRECTORY | constants.O_RDONLY);
+  const directory = inner === "" ? path : sub().below(path, inner);
+  return openBelow(state.root, directory, constants.O_DIRECTORY | constants.O_RDONLY);
 }

@@ -12,12 +12,16 @@ export type CreatedDirectories = string[];
 
 /** `devices` goes first: if its directory is there already, the others are not touched before it is known to be unused. */
 export function createV1(state: CgroupState, writes: readonly CgroupWrite[], made: CreatedDirectories): void {
-  const { paths } = state;
-  if (paths.devices !== undefined && !makeOne(state, "devices", made)) requireUnused(state);
-  for (const controller in paths) if (controller !== "devices") makeOne(state, controller, made);
-  if (paths.cpuset !== undefined && made.length > 0) inheritCpuset(state, paths.cpuset, made);
+  if (state.paths.devices !== undefined && !makeOne(state, "devices", made)) requireUnused(state);
+  makeHierarchies(state, made);
   const early = writes.filter((w) => w.kind === "file" && w.policy?.beforeJoin === true);
   if (early.length > 0) applyWrites(state, early);
+}
+
+/** Makes what is missing, and has the cpuset take processes. */
+export function makeHierarchies(state: CgroupState, made: CreatedDirectories): void {
+  for (const controller in state.paths) if (!made.includes(state.paths[controller]!)) makeOne(state, controller, made);
+  if (state.paths.cpuset !== undefined) inheritCpuset(state, state.paths.cpuset, made);
 }
 
 /** @returns false when the directory was there already. */

@@ -31,16 +31,18 @@ export function createV2(state: CgroupState, writes: readonly CgroupWrite[], mad
     );
   }
   if (made.at(-1) !== path) requireUnused(state);
+  if (state.options.ownerUid !== undefined) giveAway(state, state.options.ownerUid);
   const early = writes.filter((w) => w.kind === "file" && w.policy?.beforeJoin === true);
   if (early.length > 0) applyWrites(state, early);
 }
 
-function makeLevels(state: CgroupState, path: string, writes: readonly CgroupWrite[], made: string[]): void {
+/** Makes the missing levels, and enables the controllers at each. */
+export function makeLevels(state: CgroupState, path: string, writes: readonly CgroupWrite[], made: string[]): void {
   const { root, host } = state;
   const top = host.unified!.mountPoint;
   const controllers = host.controllers.map((name) => `+${name}`);
   let at = top;
-  for (const name of path.slice(top.length + 1).split("/")) {
+  for (const name of path === top ? [] : path.slice(top.length + 1).split("/")) {
     enable(state, at, controllers);
     at += `/${name}`;
     if (makeDirectory(at)) made.push(at);
@@ -60,6 +62,12 @@ function enable({ root }: CgroupState, directory: string, controllers: readonly 
   const file = `${directory}/cgroup.subtree_control`;
   if (tryWrite(() => writeFile(root, file, controllers.join(" ")))) return;
   for (const one of controllers) tryWrite(() => writeFile(root, file, one));
+}
+
+/** Delegates the directory to the container's root. */
+export function giveAway(state: CgroupState, uid: number): void {
+  const { delegate } = require("./delegate.ts") as typeof import("./delegate.ts");
+  delegate(state, uid);
 }
 
 function tryWrite(write: () => void): boolean {

@@ -1,7 +1,10 @@
 /** Sub-cgroups for `exec --cgroup`. */
+import { constants, readFileSync } from "node:fs";
 import { FailedPrecondition, InvalidArgument } from "@gantry/oci";
 import { isErrno } from "@gantry/sys";
 import { type CgroupState, writeProcs } from "./cgroup.ts";
+import { openBelow } from "./file.ts";
+import { parseCgroupFile } from "./host.ts";
 import { cleanPath } from "./paths.ts";
 
 /**
@@ -46,6 +49,18 @@ export function joinSub(state: CgroupState, pid: number, subs: readonly string[]
       throw new FailedPrecondition(`error adding pid ${pid} to cgroups: ${(error as Error).message}`, { cause: error });
     }
   }
+}
+
+/** The v2 directory that `pid` is in: it may have moved, and taken the right to have processes from the one it was in. */
+export function directoryFdOf({ host, root }: CgroupState, pid: number): number {
+  const own = parseCgroupFile(readFileSync(`/proc/${pid}/cgroup`, "utf8")).get("");
+  if (host.mode !== "v2" || own === undefined)
+    throw new FailedPrecondition("only a cgroup v2 directory can be cloned into");
+  return openBelow(
+    root,
+    host.unified!.mountPoint + (own === "/" ? "" : own),
+    constants.O_DIRECTORY | constants.O_RDONLY,
+  );
 }
 
 /** @throws InvalidArgument when `sub` leads out of the container's cgroup. */

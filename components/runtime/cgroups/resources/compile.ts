@@ -11,6 +11,8 @@ export interface CompileOptions {
   readonly update?: boolean;
   /** `linux.devices`: a node defined there replaces the default rule of the same path. */
   readonly nodes?: readonly { readonly path: string }[];
+  /** With `systemd` the properties of the unit come first. */
+  readonly driver?: "cgroupfs" | "systemd" | undefined;
   /** Leave device access alone, as inside a user namespace. */
   readonly skipDevices?: boolean;
   /** Told about fields that have no effect on this host. */
@@ -27,10 +29,19 @@ export function compileResources(
   options: CompileOptions = {},
 ): CgroupWrite[] {
   const list = new WriteList(host, options);
-  if (host.mode === "v2") compileV2(resources ?? {}, list);
-  else compileV1(resources ?? {}, list);
+  const v2 = host.mode === "v2";
+  let wanted = resources ?? {};
+  if (options.driver === "systemd") {
+    const { unitWrites, roundedQuota } = systemd();
+    list.writes.push(...unitWrites(wanted, v2));
+    if (wanted.cpu?.quota) wanted = { ...wanted, cpu: { ...wanted.cpu, quota: roundedQuota(wanted.cpu) } };
+  }
+  if (v2) compileV2(wanted, list);
+  else compileV1(wanted, list);
   return list.writes;
 }
+
+const systemd = () => require("../systemd/properties.ts") as typeof import("../systemd/properties.ts");
 
 /** What the two compilers append to. */
 export class WriteList {

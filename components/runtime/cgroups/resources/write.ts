@@ -1,7 +1,7 @@
 /** What is to be written to cgroup files, as data: `plan` prints it, `apply` does it. */
 import type { DeviceRule } from "../devices/rules.ts";
 
-export type CgroupWrite = FileWrite | DevicesWrite;
+export type CgroupWrite = FileWrite | DevicesWrite | UnitWrite;
 
 /** One write(2) of `value` to `file` of the cgroup. */
 export interface FileWrite {
@@ -42,4 +42,20 @@ export interface DevicesWrite {
   readonly controller: "devices";
   readonly rules: readonly DeviceRule[];
   readonly from: string;
+}
+
+/** A property of the container's systemd unit; the cgroupfs driver passes over it. */
+export interface UnitWrite {
+  readonly kind: "unit";
+  readonly controller: "systemd";
+  readonly property: string;
+  /** D-Bus type of the value. */
+  readonly signature: string;
+  /** 64-bit numbers in decimal. */
+  readonly value: string | readonly number[];
+  readonly from: string;
+  /** The version of systemd that brought it; with an older one it is left out. */
+  readonly since?: number;
+  /** Can be set when the unit is made, and not later. */
+  readonly start?: true;
 }

