@@ -22,4 +22,7 @@ function runtime(program: string, argv: readonly string[]): Promise<number> {
   return commands.main(program, argv);
 }
 
-exitNow(await main());
+const status = await main();
+// The build asks which functions a start uses; that is written on the ordinary way out.
+if (process.env["BUN_BYTECODE_ORDER_OUT"]) process.exit(status);
+exitNow(status);
