@@ -41,6 +41,7 @@ function makeBundle(folder: string, rootfs: string, args: readonly string[]): st
   mkdirSync(folder);
   const config = {
     ...spec,
+    ociVersion: "1.0.0", // older peers refuse a newer one, and nothing here needs it
     root: { path: rootfs, readonly: true },
     process: { ...spec.process, terminal: false, args },
   };
