@@ -27,6 +27,9 @@ export const JMP_JGE_K = 0x35;
 export const JMP_JSET_K = 0x45;
 export const RET_K = 0x06;
 
+/** The bits of an opcode that are the same for all jumps. */
+const CLASS = 0x07;
+
 /** sizeof(struct sock_filter) */
 export const INSTRUCTION_BYTES = 8;
 const MAX_JUMP = 255;
@@ -63,6 +66,37 @@ export function prependJump(code: Code, operation: number, operand: number, yes:
   return here;
 }
 
+/**
+ * Writes a balanced search for the range that the accumulator is in: from `starts[i]` on it goes to `targets[i]`.
+ * Both are in falling order. Neighbours are joined pairwise until one is left; flat, for the reason given in runs.ts.
+ */
+export function prependSearch(code: Code, starts: readonly number[], targets: readonly Target[]): Target {
+  const { operations, operands, returns } = code;
+  let [froms, tos] = [starts, targets];
+  while (tos.length > 1) {
+    const joinedFroms: number[] = [];
+    const joinedTos: Target[] = [];
+    for (let i = 0; i < tos.length; i += 2) {
+      const upper = tos[i]!;
+      const lower = tos[i + 1];
+      let place: Target = upper;
+      if (lower !== undefined) {
+        place = operations.length;
+        const yes = place - 1 - (upper < 0 ? returns[-1 - upper]! : upper);
+        const no = place - 1 - (lower < 0 ? returns[-1 - lower]! : lower);
+        if (yes < MAX_JUMP && no < MAX_JUMP) {
+          operations.push((JMP_JGE_K << 16) | (yes << 8) | no);
+          operands.push(froms[i]!);
+        } else place = prependJump(code, JMP_JGE_K, froms[i]!, upper, lower);
+      }
+      joinedFroms.push(froms[i + 1] ?? froms[i]!);
+      joinedTos.push(place);
+    }
+    [froms, tos] = [joinedFroms, joinedTos];
+  }
+  return tos[0]!;
+}
+
 /** Writes a load of the word at `offset` of seccomp_data, that the code at `then` works on. */
 export function prependLoad(code: Code, offset: number, then: Target): Place {
   within(code, then, 0);
@@ -94,7 +128,7 @@ export function encode({ operations, operands }: Code, bigEndian: boolean): Uint
     let yes = 0;
     let no = 0;
     // Leaving instructions out makes jumps shorter only, so they still fit.
-    if (isConditional(code)) {
+    if ((code & CLASS) === JMP_JA && code !== JMP_JA) {
       yes = index[place - 1 - ((operation >>> 8) & 0xff)]! - i - 1;
       no = index[place - 1 - (operation & 0xff)]! - i - 1;
     } else if (code === JMP_JA) operand = index[place - 1 - operand]! - i - 1;
@@ -126,16 +160,11 @@ function reachable(operations: readonly number[], operands: readonly number[]): 
     places.push(place);
     const operation = operations[place]!;
     const code = operation >>> 16;
-    if (isConditional(code)) {
+    if ((code & CLASS) === JMP_JA && code !== JMP_JA) {
       seen[place - 1 - ((operation >>> 8) & 0xff)] = 1;
       seen[place - 1 - (operation & 0xff)] = 1;
     } else if (code === JMP_JA) seen[place - 1 - operands[place]!] = 1;
     else if (code !== RET_K) seen[place - 1] = 1;
   }
   return places;
-}
-
-/** The class JMP, without JA. */
-function isConditional(code: number): boolean {
-  return (code & 0x07) === 0x05 && code !== JMP_JA;
 }

@@ -52,7 +52,7 @@ export function compileSeccomp(
   const warnings: string[] = [];
   const profile = readProfile(seccomp, facts, where, warnings);
   const flags = filterFlags(seccomp, profile, facts);
-  const byName = decide(profile);
+  const { byName, isMixed } = decide(profile);
   const meaning = { byName, defaultReturn: profile.defaultReturn, enosys: enosysRule(profile, byName, facts.arch) };
   const sections = profile.arches.map((name): Section => {
     const arch = archFacts(name);
@@ -61,7 +61,7 @@ export function compileSeccomp(
   const program = generate(sections, profile.defaultReturn, where);
   const debug = [`seccomp filter flags: ${flags}`];
   reportUnseen(byName, profile, warnings, debug);
-  if (mayOverlap(byName)) {
+  if (isMixed) {
     const { overlapWarnings } = require("./overlaps.ts") as typeof import("./overlaps.ts");
     warnings.push(...overlapWarnings(byName));
   }
@@ -98,22 +98,13 @@ function reportUnseen(
   debug: string[],
 ): void {
   const unseen: string[] = [];
-  for (const [name, { seen }] of byName) if (!seen) unseen.push(name);
+  for (const [name, named] of byName) if (!named.seen) unseen.push(name);
   if (unseen.length === 0) return;
   debug.push(`seccomp: no such system calls here, ignored: ${unseen.join(" ")}`);
-  const { isSyscallName } = require("./names.ts") as typeof import("./names.ts");
-  for (const name of unseen) {
-    if (isSyscallName(name)) continue;
+  const { namesOfNoMachine } = require("./names.ts") as typeof import("./names.ts");
+  for (const name of namesOfNoMachine(unseen)) {
     const i = rules.findIndex(({ names }) => names.includes(name));
     const j = rules[i]!.names.indexOf(name);
     warnings.push(`${where}.syscalls[${i}].names[${j}]: unknown system call "${name}", ignored`);
   }
-}
-
-/** Cheap, and nearly always false. */
-function mayOverlap(byName: ReadonlyMap<string, Named>): boolean {
-  for (const { wide } of byName.values())
-    if (typeof wide !== "number" && wide.alternatives.some(({ returns }) => returns !== wide.alternatives[0]!.returns))
-      return true;
-  return false;
 }

@@ -4,6 +4,7 @@
  * conditional ones are tried in their order; rules that say what the default says anyway do not count.
  */
 import { InvalidArgument } from "@gantry/oci";
+import { archFacts } from "./arches.ts";
 import type { Condition, Profile, Rule } from "./profile.ts";
 
 /** `conditions` are and-ed. `key` is equal for equal conditions. */
@@ -33,20 +34,28 @@ export interface Named {
   seen: boolean;
 }
 
+/** `isMixed`: some name has conditional rules with different results. */
+export interface Decisions {
+  readonly byName: ReadonlyMap<string, Named>;
+  readonly isMixed: boolean;
+}
+
 /** @throws InvalidArgument when two rules give one condition two results. */
-export function decide({ rules, defaultReturn }: Profile): Map<string, Named> {
+export function decide({ rules, defaultReturn, arches }: Profile): Decisions {
+  const hasNarrow = arches.some((arch) => !archFacts(arch).wide);
   const byName = new Map<string, Named>();
+  let isMixed = false;
   for (const rule of rules) {
     const isDefault = rule.returns === defaultReturn;
     const wide = isDefault ? defaultReturn : decisionOf(rule, defaultReturn, true);
-    const narrow = typeof wide === "number" ? wide : decisionOf(rule, defaultReturn, false);
+    const narrow = typeof wide === "number" || !hasNarrow ? wide : decisionOf(rule, defaultReturn, false);
     for (const name of rule.names) {
       const present = byName.get(name);
       if (present === undefined) byName.set(name, { wide, narrow, isDefault, seen: false });
-      else if (!isDefault) combine(present, wide, narrow, name);
+      else if (!isDefault) isMixed = combine(present, wide, narrow, name) || isMixed;
     }
   }
-  return byName;
+  return { byName, isMixed };
 }
 
 function decisionOf(rule: Rule, otherwise: number, wide: boolean): Decision {
@@ -58,17 +67,25 @@ function decisionOf(rule: Rule, otherwise: number, wide: boolean): Decision {
     const key = conditions.map((condition) => keyOf(condition, wide)).join(" & ");
     alternatives.push({ conditions, returns: rule.returns, key, where: rule.where });
   }
-  return alternatives.length === 0 ? rule.returns : { alternatives: distinct(alternatives, ""), otherwise };
+  if (alternatives.length === 0) return rule.returns;
+  return { alternatives: alternatives.length === 1 ? alternatives : distinct(alternatives, ""), otherwise };
 }
 
 function keyOf({ index, op, maskHigh, maskLow, high, low }: Condition, wide: boolean): string {
   return wide ? `${index} ${op} ${maskHigh} ${maskLow} ${high} ${low}` : `${index} ${op} ${maskLow} ${low}`;
 }
 
-function combine(present: Named, wide: Decision, narrow: Decision, name: string): void {
+/** @returns whether `present` now has conditions with different results. */
+function combine(present: Named, wide: Decision, narrow: Decision, name: string): boolean {
+  const isSame = present.narrow === present.wide;
   present.wide = present.isDefault ? wide : later(present.wide, wide, name);
-  present.narrow = present.isDefault ? narrow : later(present.narrow, narrow, name);
+  // One object for both as long as it is one: half the work where no architecture is narrow.
+  if (narrow === wide && isSame) present.narrow = present.wide;
+  else present.narrow = present.isDefault ? narrow : later(present.narrow, narrow, name);
   present.isDefault = false;
+  if (typeof present.wide === "number") return false;
+  const [first, ...others] = present.wide.alternatives;
+  return others.some(({ returns }) => returns !== first!.returns);
 }
 
 function later(first: Decision, second: Decision, name: string): Decision {

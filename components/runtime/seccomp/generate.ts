@@ -12,15 +12,15 @@ import {
   encode,
   INSTRUCTION_BYTES,
   JMP_JEQ_K,
-  JMP_JGE_K,
   JMP_JSET_K,
   newCode,
   prependJump,
   prependLoad,
+  prependSearch,
   type Target,
 } from "./assembler.ts";
 import { prependChain, type Words } from "./conditions.ts";
-import type { Chain } from "./decisions.ts";
+import type { Chain, Decision } from "./decisions.ts";
 import type { Run } from "./runs.ts";
 
 export interface Section {
@@ -82,20 +82,23 @@ function loadNumber(code: Code, then: Target): Target {
   return then < 0 ? then : prependLoad(code, NUMBER_OFFSET, then);
 }
 
+/** Constants first looked up in a map: see runs.ts for why this loop calls so little. */
 function prependSection(code: Code, { arch, runs }: Section, chains: Map<string, Target>): Target {
   const base = arch.table === "x32" ? X32_BIT : 0;
-  const search = (from: number, to: number): Target => {
-    if (to - from === 1) {
-      const { decision } = runs[from]!;
-      return typeof decision === "number" ? constant(code, decision) : sharedChain(code, decision, arch, chains);
+  const known = new Map<Decision, Target>();
+  const starts: number[] = [];
+  const targets: Target[] = [];
+  for (let i = runs.length - 1; i >= 0; i--) {
+    const { start, decision } = runs[i]!;
+    let target = known.get(decision);
+    if (target === undefined) {
+      target = typeof decision === "number" ? constant(code, decision) : sharedChain(code, decision, arch, chains);
+      known.set(decision, target);
     }
-    const middle = (from + to) >>> 1;
-    // Both are there before the jump is, the left one nearer.
-    const right = search(middle, to);
-    const left = search(from, middle);
-    return prependJump(code, JMP_JGE_K, base + runs[middle]!.start, right, left);
-  };
-  return search(0, runs.length);
+    starts.push(base + start);
+    targets.push(target);
+  }
+  return prependSearch(code, starts, targets);
 }
 
 /** Equal chains are written once, for however many calls and architectures; keys differ between word sizes. */

@@ -1,13 +1,20 @@
-/** Is a name that of a system call on any machine? */
+/** Which names are those of system calls on some machine? Loads tables until all are found. */
 import type { TableName } from "./arches.ts";
-import { isNamedIn } from "./syscalls.ts";
+import { ownWords } from "./syscalls.ts";
 
-/** Those that have the most names of others first; the rest of each derived table is in its base. */
+/** Bases and derived ones; those that are most likely to have a name that others lack come first. */
 const TABLES: readonly TableName[] = [
-  ...(["x86", "amd64", "arm64", "riscv64", "arm", "ppc", "s390x", "s390", "mips", "mips64", "mips64n32"] as const),
-  ...(["m68k", "sh", "parisc"] as const),
+  ...(["x86", "riscv64", "amd64", "arm", "ppc", "s390", "s390x", "mips", "mips64", "mips64n32"] as const),
+  ...(["arm64", "m68k", "sh", "parisc", "ppc64"] as const),
 ];
 
-export function isSyscallName(name: string): boolean {
-  return isNamedIn(TABLES, name);
+/** Those of `names` that no architecture has. */
+export function namesOfNoMachine(names: readonly string[]): readonly string[] {
+  let left = names;
+  for (const table of TABLES) {
+    const known = new Set(ownWords(table));
+    left = left.filter((name) => !known.has(name));
+    if (left.length === 0) break;
+  }
+  return left;
 }

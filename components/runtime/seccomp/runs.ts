@@ -7,7 +7,7 @@ import type { ArchFacts } from "./arches.ts";
 import type { Decision, Named } from "./decisions.ts";
 import { isMultiplexer, multiplexed } from "./multiplex.ts";
 import type { Release } from "./since.ts";
-import { aliasOf, isNumber, syscallWords } from "./syscalls.ts";
+import { aliasOf, syscallWords } from "./syscalls.ts";
 
 /** From `start` up to the start of the next one. */
 export interface Run {
@@ -35,109 +35,91 @@ export interface Meaning {
  */
 const ORDERED_UNTIL: Partial<Record<ArchFacts["table"], number>> = { arm: 0x0f0000, x32: 512 };
 
-/** Hot: every container start walks the native table, with the code not yet compiled. Hence one flat loop. */
+/**
+ * Every container start comes here, once, with the code not yet compiled: hence one flat loop that calls nothing on
+ * its usual paths. Calling a function a few dozen times makes the engine compile it, which costs more than it saves.
+ */
 export function runsOf(meaning: Meaning, arch: ArchFacts, warnings: string[]): Run[] {
   const { byName, defaultReturn, enosys } = meaning;
   const { wide, multiplexed: hasMultiplexers } = arch;
-  const state = newState(defaultReturn);
+  const runs: Run[] = [];
   let orderedUntil = ORDERED_UNTIL[arch.table] ?? Number.POSITIVE_INFINITY;
   let number = 0;
+  let next = 0;
+  let last: Decision | undefined;
+  // How far things were after the last number that the profile names.
+  let namedEnd = 0;
+  let namedRuns = 0;
   for (const word of syscallWords(arch.table)) {
     const named = byName.get(word);
+    let decision: Decision | undefined;
+    if ((hasMultiplexers && (word === "socketcall" || word === "ipc")) || word === "arm_sync_file_range")
+      decision = decisionOfOther(word, meaning, arch, warnings);
+    else if (named !== undefined) {
+      named.seen = true;
+      decision = wide ? named.wide : named.narrow;
+    } else if (word.charCodeAt(0) <= DIGIT_NINE) {
+      number = Number(word);
+      continue;
+    }
     if (number >= orderedUntil) {
-      endNamed(state, enosys?.returns);
-      startAt(state, orderedUntil);
+      last = end(runs, namedRuns, namedEnd, next, meaning);
+      if (last !== defaultReturn) runs.push({ start: orderedUntil, decision: defaultReturn });
+      last = defaultReturn;
+      next = orderedUntil;
       orderedUntil = Number.POSITIVE_INFINITY;
     }
-    if (named !== undefined && !(hasMultiplexers && isMultiplexer(word))) {
-      named.seen = true;
-      addNamed(state, number++, wide ? named.wide : named.narrow);
-    } else if (isNumber(word)) number = Number(word);
-    else addOther(state, number++, word, meaning, arch, warnings);
+    if (number > next && last !== defaultReturn) {
+      runs.push({ start: next, decision: defaultReturn });
+      last = defaultReturn;
+    }
+    const isNamed = decision !== undefined;
+    // A call that the profile cannot have known, even if its number is below one that it names?
+    if (decision === undefined)
+      decision =
+        enosys !== undefined && (enosys.releases.get(word) ?? 0) > enosys.newest ? enosys.returns : defaultReturn;
+    if (decision !== last) {
+      runs.push({ start: number, decision });
+      last = decision;
+    }
+    next = ++number;
+    if (isNamed) {
+      namedEnd = number;
+      namedRuns = runs.length;
+    }
   }
-  if (!state.hasNamed) return [{ start: 0, decision: defaultReturn }];
-  endNamed(state, enosys?.returns);
+  if (namedEnd === 0) return [{ start: 0, decision: defaultReturn }];
+  end(runs, namedRuns, namedEnd, next, meaning);
   // Linux on s390 hands over numbers that it does not know as 0, which is no call that anyone makes.
   const isS390 = arch.table === "s390" || arch.table === "s390x";
-  return enosys !== undefined && isS390 ? withFirst(state.runs, enosys.returns) : state.runs;
+  return enosys !== undefined && isS390 ? withFirst(runs, enosys.returns) : runs;
 }
 
-/** A call that the profile does not name, or not by this name alone. */
-function addOther(
-  state: State,
-  number: number,
-  name: string,
-  { byName, defaultReturn, enosys }: Meaning,
-  { table, wide, multiplexed: hasMultiplexers }: ArchFacts,
-  warnings: string[],
-): void {
-  const other = hasMultiplexers && isMultiplexer(name) ? name : aliasOf(table, name);
-  const named = other === undefined ? undefined : byName.get(other);
+/** Words of a table that begin with a digit are numbers. */
+const DIGIT_NINE = 0x39;
+
+/** Multiplexers, and a call with two names. Undefined: the profile does not name it. */
+function decisionOfOther(name: string, meaning: Meaning, arch: ArchFacts, warnings: string[]): Decision | undefined {
+  const { byName, defaultReturn } = meaning;
+  const named = byName.get(name) ?? byName.get(aliasOf(arch.table, name) ?? name);
   if (named !== undefined) named.seen = true;
-  let decision: Decision | undefined;
-  if (hasMultiplexers && isMultiplexer(name)) decision = multiplexed(name, byName, wide, defaultReturn, warnings);
-  else if (named !== undefined) decision = wide ? named.wide : named.narrow;
-  if (decision !== undefined) addNamed(state, number, decision);
-  else add(state, number, isYounger(name, enosys) ? enosys!.returns : defaultReturn);
+  if (isMultiplexer(name)) return multiplexed(name, byName, arch.wide, defaultReturn, warnings);
+  return named && (arch.wide ? named.wide : named.narrow);
 }
 
-/** The profile cannot have known it, even if its number is below one that the profile names. */
-function isYounger(name: string, enosys: Enosys | undefined): boolean {
-  if (enosys === undefined) return false;
-  const release = enosys.releases.get(name);
-  return release !== undefined && release > enosys.newest;
-}
-
-/** Runs under construction, from numbers in rising order; numbers that are left out get `gap`. */
-interface State {
-  readonly runs: Run[];
-  readonly gap: number;
-  next: number;
-  last: Decision | undefined;
-  hasNamed: boolean;
-  /** How far things were after the last number that the profile names. */
-  namedRuns: number;
-  namedEnd: number;
-}
-
-function newState(gap: number): State {
-  return { runs: [], gap, next: 0, last: undefined, hasNamed: false, namedRuns: 0, namedEnd: 0 };
-}
-
-function startRun(state: State, start: number, decision: Decision): void {
-  if (decision === state.last) return;
-  state.runs.push({ start, decision });
-  state.last = decision;
-}
-
-function add(state: State, number: number, decision: Decision): void {
-  if (number > state.next) startRun(state, state.next, state.gap);
-  startRun(state, number, decision);
-  state.next = number + 1;
-}
-
-function addNamed(state: State, number: number, decision: Decision): void {
-  add(state, number, decision);
-  state.hasNamed = true;
-  state.namedRuns = state.runs.length;
-  state.namedEnd = number + 1;
-}
-
-/** Numbers after the last named one get `after`, if there is one. */
-function endNamed(state: State, after: number | undefined): void {
-  if (after === undefined || !state.hasNamed) {
-    startRun(state, state.next, state.gap);
-    return;
-  }
-  state.runs.length = state.namedRuns;
-  state.last = state.runs.at(-1)!.decision;
-  startRun(state, state.namedEnd, after);
-}
-
-/** Goes on at `number`, after a part that has been ended. */
-function startAt(state: State, number: number): void {
-  state.next = number;
-  startRun(state, number, state.gap);
+/** What comes after the last number that the profile names is younger than the profile. @returns the last decision. */
+function end(
+  runs: Run[],
+  namedRuns: number,
+  namedEnd: number,
+  next: number,
+  { defaultReturn, enosys }: Meaning,
+): Decision {
+  const start = enosys === undefined || namedEnd === 0 ? next : namedEnd;
+  const decision = enosys === undefined || namedEnd === 0 ? defaultReturn : enosys.returns;
+  if (start === namedEnd) runs.length = namedRuns;
+  if (runs.at(-1)?.decision !== decision) runs.push({ start, decision });
+  return decision;
 }
 
 /** `runs` with another decision on number 0. */

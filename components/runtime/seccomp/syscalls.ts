@@ -22,29 +22,19 @@ export function syscallWords(name: TableName): readonly string[] {
   return words;
 }
 
-/** The same as name → number, for those who look single calls up. */
+/** The table as name → number, for those who look single calls up. */
 export function syscallTable(name: TableName): SyscallTable {
   return numbered(syscallWords(name), new Map());
+}
+
+/** The words of a table as they are written: of a derived one, only what it adds and takes away. */
+export function ownWords(name: TableName): readonly string[] {
+  return split(source(name).table);
 }
 
 /** A second name of a call, which counts where the profile does not use the first one: libseccomp's, then the kernel's. */
 export function aliasOf(table: TableName, name: string): string | undefined {
   return table === "arm" && name === "arm_sync_file_range" ? "sync_file_range2" : undefined;
-}
-
-/** Does any of `tables` have the name? Searches their text, which is cheaper than parsing it for a few names. */
-export function isNamedIn(tables: readonly TableName[], name: string): boolean {
-  return tables.some((table) => hasWord(source(table).table, name));
-}
-
-function hasWord(text: string, word: string): boolean {
-  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1))
-    if (isBreak(text[at - 1]) && isBreak(text[at + word.length])) return true;
-  return false;
-}
-
-function isBreak(letter: string | undefined): boolean {
-  return letter === undefined || letter === " " || letter === "\n";
 }
 
 /** The first line is empty. */
