@@ -256,25 +256,37 @@ static int empty_directory(struct state *s) {
   return s->empty;
 }
 
+/*
+ * A mount that covers: a copy of `cover`. Linux before 6.15 copies only what is mounted somewhere, so there the first use
+ * of the empty directory takes the original, which from then on can be copied. *own is false then: it is not ours to close.
+ */
+static int copy_cover(struct state *s, int cover, bool *own) {
+  int copy = clone_fd(cover, 0);
+  *own = copy >= 0;
+  return copy == -EINVAL && cover == s->empty ? cover : copy;
+}
+
 int op_mask_path(struct state *s, const struct arg *a) {
+  bool own = false;
   struct stat st;
   int target = resolve(s, a[0].s, O_PATH, 0);
   if (target < 0) return target;
   int r = fstat(target, &st) < 0 ? -errno : 0;
   int cover = r ? r : S_ISDIR(st.st_mode) ? empty_directory(s) : open_null(s);
-  int copy = cover < 0 ? cover : clone_fd(cover, 0);
+  int copy = cover < 0 ? cover : copy_cover(s, cover, &own);
   r = copy < 0 ? copy : 0;
   if (!r && syscall(SYS_move_mount, copy, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) r = -errno;
-  if (copy >= 0) close(copy);
+  if (own) close(copy);
   close(target);
   return r;
 }
 
 int op_cover(struct state *s, const struct arg *a) {
   if (umount2(a[0].s, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) return 0;
-  int empty = empty_directory(s), copy = empty < 0 ? empty : clone_fd(empty, 0);
+  bool own = false;
+  int empty = empty_directory(s), copy = empty < 0 ? empty : copy_cover(s, empty, &own);
   if (copy < 0) return copy;
   int r = syscall(SYS_move_mount, copy, "", AT_FDCWD, a[0].s, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
-  close(copy);
+  if (own) close(copy);
   return r;
 }
