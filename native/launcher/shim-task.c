@@ -154,19 +154,31 @@ int task_start(struct shim *shim, struct task *t, const struct task_start *start
   return 0;
 }
 
-/* The process announced last is the one that becomes the program. */
+/* The status of a process that was reaped before it was announced. */
+static bool was_reaped(struct shim *shim, pid_t pid, int *status) {
+  for (size_t i = 0; i < sizeof(shim->strangers) / sizeof(*shim->strangers); i++) {
+    if (shim->strangers[i].pid != pid) continue;
+    *status = shim->strangers[i].status;
+    shim->strangers[i].pid = 0;
+    return true;
+  }
+  return false;
+}
+
+/*
+ * The process announced last is the one that becomes the program. Only a child of ours can be: whatever took over the
+ * launcher cannot make us signal others.
+ */
 static void announced(struct shim *shim, struct task *t, pid_t pid) {
   siginfo_t info;
+  int status = 0;
+  bool child = pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+  if (!child && !was_reaped(shim, pid, &status)) return;
   close_slot(&t->pidfd);
   t->pid = pid;
-  t->reaped = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0; /* ECHILD: it is a stranger already */
-  if (!t->reaped) t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* its number is still its own */
-  for (size_t i = 0; i < sizeof(shim->strangers) / sizeof(*shim->strangers); i++) {
-    if (!t->reaped || shim->strangers[i].pid != pid) continue;
-    t->status = shim->strangers[i].status;
-    shim->strangers[i].pid = 0;
-    break;
-  }
+  t->reaped = !child;
+  t->status = status;
+  if (child) t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* not reaped yet, so the number is still its own */
   clock_gettime(CLOCK_REALTIME, &t->ended);
 }
 

@@ -209,7 +209,7 @@ int mode_shim(int argc, char **argv) {
   int r = prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : fill_gaps(0, first + OWN_FDS + RUN_FDS);
   if (!r) r = open_own(&shim);
   if (r) give_up(control, r, "shim: set-up");
-  if ((r = channel_send(control, MSG_PID, UINT32_MAX, ROLE_SHIM, (uint64_t)getpid(), "")) < 0) _exit(1);
+  if (channel_send(control, MSG_PID, UINT32_MAX, ROLE_SHIM, (uint64_t)getpid(), "") < 0) _exit(1);
   struct task_start start = {.id = "", .stdio = (enum stdio)stdio, .given = {0, 1, 2}, .log = log, .control = control,
                              .plan = control + 1, .extra = {control + 2, control + 3}, .first = first};
   r = task_start(&shim, &shim.tasks[0], &start);

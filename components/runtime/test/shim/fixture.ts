@@ -1,5 +1,5 @@
 /** A process under a shim by a hand-made plan, in a directory of its own; everything is gone at the end of the scope. */
-import { closeSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isErrno, receiveMessage, sendMessage } from "@gantry/sys";
@@ -137,4 +137,17 @@ export function memoryKiB(pid: number): { pss: number; rss: number; private: num
 export function cpuMilliseconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** What a process has open besides sockets, whose number depends on who is connected at the moment. */
+export function held(pid: number): string[] {
+  const links: string[] = [];
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    try {
+      links.push(readlinkSync(`/proc/${pid}/fd/${fd}`));
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error; // closed meanwhile
+    }
+  }
+  return links.filter((link) => !link.startsWith("socket:"));
 }

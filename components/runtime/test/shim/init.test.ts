@@ -83,7 +83,7 @@ test("in a plan, the program is the first child of PID 1, which forwards and rea
   const attachment = await c.shim.attach({ replay: true });
   const { value } = await attachment.output().next();
   attachment.close();
-  expect((value as Buffer).subarray(8).toString()).toStartWith("pid 2 ");
+  expect((value as Buffer).subarray(8).toString()).toBe("pid 2\n");
   await c.shim.signal(15);
   expect(await c.shim.wait()).toMatchObject({ status: 21 });
 });

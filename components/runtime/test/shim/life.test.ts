@@ -7,7 +7,7 @@ import { FailedPrecondition, NotFound, Unavailable } from "@gantry/oci";
 import { pidfdOpen } from "@gantry/sys";
 import { add, encodePlan, newPlan } from "../../plan/plan.ts";
 import { connectShim, exitWithoutShim, recordedExit, startShim } from "../../shim/index.ts";
-import { cpuMilliseconds, follow, gone, keep, memoryKiB, script } from "./fixture.ts";
+import { cpuMilliseconds, follow, gone, held, keep, memoryKiB, script } from "./fixture.ts";
 
 const NULL = { kind: "pipes" } as const;
 
@@ -46,8 +46,7 @@ test("the shim is nobody's child and holds nothing of whoever started it", async
   expect(readFileSync(`/proc/${c.shimPid}/stat`, "utf8").split(" ")[5]).toBe(String(c.shimPid)); // a session of its own
   expect(readlinkSync(`/proc/${c.shimPid}/cwd`)).toBe("/");
   for (const fd of ["0", "1", "2"]) expect(readlinkSync(`/proc/${c.shimPid}/fd/${fd}`)).toBe("/dev/null");
-  const links = readdirSync(`/proc/${c.shimPid}/fd`).map((fd) => readlinkSync(`/proc/${c.shimPid}/fd/${fd}`));
-  const kinds = links.filter((link) => !link.startsWith("socket:")).map((link) => link.replace(/:.*\[?\d+\]?$/, ""));
+  const kinds = held(c.shimPid).map((link) => link.replace(/:.*\[?\d+\]?$/, ""));
   expect(kinds.sort()).toEqual([
     "/dev/null",
     "/dev/null",

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AlreadyExists, FailedPrecondition, NotFound } from "@gantry/oci";
 import { type Attachment, frames, recordedExit } from "../../shim/index.ts";
-import { cpuMilliseconds, keep, memoryKiB } from "./fixture.ts";
+import { cpuMilliseconds, held, keep, memoryKiB } from "./fixture.ts";
 
 const PIPES = { kind: "pipes" } as const;
 const TERMINAL = { kind: "terminal" } as const;
@@ -183,9 +183,9 @@ test("a hundred execs one after the other leave no descriptors and little memory
   };
   for (let i = 0; i < 20; i++) await run(`warm${i}`);
   await c.shim.status();
-  const descriptors = readdirSync(`/proc/${c.shimPid}/fd`).length;
+  const descriptors = held(c.shimPid).length;
   for (let i = 0; i < 100; i++) await run(`e${i}`);
-  expect(readdirSync(`/proc/${c.shimPid}/fd`).length).toBeLessThanOrEqual(descriptors);
+  expect(held(c.shimPid).length).toBeLessThanOrEqual(descriptors);
   const { pss } = memoryKiB(c.shimPid);
   console.log(`shim after 120 execs: PSS ${pss} KiB`);
   expect(pss).toBeLessThanOrEqual(512);
