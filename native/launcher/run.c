@@ -159,5 +159,9 @@ int mode_run(int argc, char **argv) {
   if (argc != 2) return 2;
   int first = atoi(argv[1]);
   if (first < 3 || syscall(SYS_close_range, (unsigned)first, ~0U, 4u /* CLOSE_RANGE_CLOEXEC */) < 0) return 2;
+  /* A descriptor that we open may never become the program's stdio just because that was closed. */
+  for (int fd = 0; fd < 3; fd++) {
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) return 2;
+  }
   return run_launch(&(struct launch){.control = first, .plan = first + 1, .extra = {first + 2, first + 3}, .shim = -1});
 }
