@@ -55,6 +55,7 @@ static int make_component(int dir, const char *name, bool directory, mode_t mode
     return 1;
   }
   link[0] = 0;
+  if (errno == EINVAL) return 0; /* no symlink: somebody made it meanwhile, such as another container with the same rootfs */
   if (errno != ENOENT) return -errno;
   if (directory) {
     if (mkdirat(dir, name, mode) < 0 && errno != EEXIST) return -errno;

@@ -20,6 +20,10 @@ static const char *const SCHEMA[] = {
 #undef OP
 };
 
+#define OP(name, schema) _Static_assert(sizeof(schema) - 1 <= MAX_ARGS, "more arguments than " #name " may have");
+OPERATIONS(OP)
+#undef OP
+
 struct in {
   const uint8_t *at;
   size_t left;
