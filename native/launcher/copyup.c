@@ -33,8 +33,14 @@ static int copy_content(int in, int out, off_t size) {
 }
 
 static int copy_file(int from, int to, const char *name, const struct stat *st) {
-  int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  /* The image's tree may be shared and change under us: what is now a fifo must not hold us up, a device not be read. */
+  struct stat now;
+  int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (in < 0) return -errno;
+  if (fstat(in, &now) < 0 || !S_ISREG(now.st_mode)) {
+    close(in);
+    return -ESTALE;
+  }
   int out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, st->st_mode & 07777);
   int r = out < 0 ? -errno : copy_content(in, out, st->st_size);
   if (out >= 0) close(out);
@@ -93,15 +99,13 @@ static int copy_directory(int from, int to, int depth) {
   }
 }
 
-/* Gives the mount at hand what the directory in its place has: its content (1), its mode (2). */
+/* Gives the tmpfs at hand the content and the owner of the directory that it will cover. */
 int op_copy_up(struct state *s, const struct arg *a) {
   int from = resolve(s, a[0].s, O_RDONLY | O_DIRECTORY, 0);
   if (from < 0) return from == -ENOENT ? 0 : from;
   struct stat st;
   int to = openat(s->mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int r = to < 0 || fstat(from, &st) < 0 ? -errno : 0;
-  if (!r && (a[1].u & 1)) r = copy_directory(from, to, 0);
-  if (!r && (a[1].u & 2) && fchmod(to, st.st_mode & 07777) < 0) r = -errno;
+  int r = to < 0 || fstat(from, &st) < 0 || fchown(to, st.st_uid, st.st_gid) < 0 ? -errno : copy_directory(from, to, 0);
   if (to >= 0) close(to);
   close(from);
   return r;

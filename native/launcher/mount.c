@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -49,12 +50,13 @@ int op_parent_private(struct state *s, const struct arg *a) {
   for (;;) {
     if (mount(NULL, *path ? path : "/", NULL, MS_PRIVATE, NULL) == 0) return 0;
     if (errno != EINVAL || !*path) return -errno;
-    *strrchr(path, '/') = 0;
+    char *slash = strrchr(path, '/');
+    if (!slash) return -EINVAL;
+    *slash = 0;
   }
 }
 
 int op_open_root(struct state *s, const struct arg *a) {
-  if (!a[1].u) return keep_fd(&s->root, open(a[0].s, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   int fd = (int)syscall(SYS_open_tree, AT_FDCWD, a[0].s, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
   if (fd < 0) return -errno;
   if (syscall(SYS_move_mount, fd, "", AT_FDCWD, a[0].s, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
@@ -91,6 +93,24 @@ static int set_parameter(int fs, const char *parameter) {
   return (int)syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, equals + 1, 0);
 }
 
+/* A tmpfs without a mode of its own takes that of the directory it will cover. */
+static int inherit_mode(struct state *s, int fs, const char *path) {
+  struct stat st;
+  char mode[16];
+  int covered = resolve(s, path, O_PATH | O_DIRECTORY, 0);
+  if (covered < 0) return covered == -ENOENT ? 0 : covered;
+  int r = fstat(covered, &st) < 0 ? -errno : 0;
+  close(covered);
+  snprintf(mode, sizeof(mode), "mode=%o", st.st_mode & 07777);
+  return r ? r : set_parameter(fs, mode) < 0 ? fs_failure(s, fs, mode) : 0;
+}
+
+/* A user namespace may not make a sysfs of a network namespace that it does not own: it may see the one that it has. */
+static int host_sysfs(struct state *s, uint64_t attributes) {
+  int r = keep_fd(&s->mount, (int)syscall(SYS_open_tree, AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+  return r ? r : set_attr(s->mount, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes, 0, 0, -1);
+}
+
 int op_new_fs(struct state *s, const struct arg *a) {
   int fs = (int)syscall(SYS_fsopen, a[0].s, FSOPEN_CLOEXEC), r = 0;
   if (fs < 0) return errno == ENODEV ? fail_with(s, -ENODEV, "unknown file system type \"%s\"", a[0].s) : -errno;
@@ -98,10 +118,12 @@ int op_new_fs(struct state *s, const struct arg *a) {
   for (uint32_t i = 0; !r && i < a[2].length; i++) {
     if (set_parameter(fs, a[2].list[i]) < 0) r = fs_failure(s, fs, a[2].list[i]);
   }
+  if (!r && a[5].length) r = inherit_mode(s, fs, a[5].s);
   if (!r && syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) r = fs_failure(s, fs, NULL);
   int fd = r ? -1 : (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)a[3].u);
   if (!r && fd < 0) r = fs_failure(s, fs, NULL);
   close(fs);
+  if (r == -EPERM && (a[4].u & 1)) return host_sysfs(s, a[3].u);
   return r ? r : keep_fd(&s->mount, fd);
 }
 
@@ -138,30 +160,39 @@ int op_idmap_ns(struct state *s, const struct arg *a) {
   return r;
 }
 
-static int write_map(pid_t pid, const char *file, const char *map) {
-  char path[64];
-  snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
+/* The pid is that of our own pid namespace, so is the procfs it is looked up in. */
+static int write_map(int proc, pid_t pid, const char *file, const char *map) {
+  char path[32];
+  snprintf(path, sizeof(path), "%d/%s", pid, file);
+  int fd = openat(proc, path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return -errno;
   int r = write(fd, map, strlen(map)) < 0 ? -errno : 0;
   close(fd);
   return r;
 }
 
+static int own_mapping(struct state *s, pid_t pid, const char *uids, const char *gids) {
+  char path[32];
+  int proc = proc_handle(s);
+  int r = proc < 0 ? proc : write_map(proc, pid, "uid_map", uids);
+  if (!r) r = write_map(proc, pid, "gid_map", gids);
+  if (r) return r;
+  snprintf(path, sizeof(path), "%d/ns/user", pid);
+  int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
 /* An id-mapped mount is described by a user namespace: a child lives just long enough to own one with these maps. */
 int op_idmap(struct state *s, const struct arg *a) {
-  char path[64];
-  pid_t pid = clone_process(CLONE_NEWUSER, -1);
+  pid_t parent = getpid(), pid = clone_process(CLONE_NEWUSER, -1);
   if (pid < 0) return -errno;
   if (pid == 0) {
+    /* If we are killed meanwhile, nobody else knows of it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent) _exit(1);
     for (;;) pause();
   }
-  int r = write_map(pid, "uid_map", a[0].s);
-  if (!r) r = write_map(pid, "gid_map", a[1].s);
-  snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-  int fd = r ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-  if (!r && fd < 0) r = -errno;
-  if (!r) r = set_attr(s->mount, "", AT_EMPTY_PATH | (a[2].u ? AT_RECURSIVE : 0), 0, 0, 0, fd);
+  int fd = own_mapping(s, pid, a[0].s, a[1].s);
+  int r = fd < 0 ? fd : set_attr(s->mount, "", AT_EMPTY_PATH | (a[2].u ? AT_RECURSIVE : 0), 0, 0, 0, fd);
   if (fd >= 0) close(fd);
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
@@ -194,9 +225,10 @@ int op_attach(struct state *s, const struct arg *a) {
   if (target < 0) return target;
   int r = 0;
   if (a[3].u & REAL_DIRECTORY) {
+    /* Exactly what was proven to be a directory is mounted on: the path may lead elsewhere by the next time. */
     int plain = resolve(s, a[0].s, O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
     if (plain < 0 || fstat(plain, &st) < 0 || !S_ISDIR(st.st_mode)) r = fail_with(s, -ENOTDIR, "must be mounted on ordinary directory");
-    if (plain >= 0) close(plain);
+    if (plain >= 0) keep_fd(&target, plain);
   }
   if (!r) r = check_target(s, target, a[3].u);
   if (!r && syscall(SYS_move_mount, s->mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) r = -errno;

@@ -18,7 +18,9 @@ static int check_program(const char *path) {
   struct stat st;
   if (stat(path, &st) < 0) return -errno;
   if (S_ISDIR(st.st_mode)) return -EISDIR;
-  return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+  if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0) return 0;
+  /* A filter that is in force already may refuse faccessat2 by EPERM, which no file gives as a reason: then the mode decides. */
+  return errno != EPERM ? -errno : st.st_mode & 0111 ? 0 : -EACCES;
 }
 
 /* Looked up with the rights, root and working directory of the user, as execvp would: a refusal on the way outranks absence. */
@@ -110,7 +112,7 @@ static void explain_elf(struct state *s, const uint8_t *image, size_t size) {
 
 /* Puts into `detail` why the kernel refused to execute the file, when that can be found out. */
 void explain_exec(struct state *s, const char *path, int error) {
-  static uint8_t head[PATH_SIZE];
+  static uint8_t head[PATH_SIZE] __attribute__((aligned(8)));
   struct statvfs fs;
   s->detail[0] = 0;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -131,13 +133,19 @@ int op_exec(struct state *s, const struct arg *a) {
   execve(s->program, a[0].list, a[1].list);
   int error = errno;
   explain_exec(s, s->program, error);
-  if (s->fifo < 0) return -error;
+  if (s->fifo < 0) {
+    /* "program" or "program\nreason": the runtime is still there to say it. */
+    size_t length = strlen(s->program);
+    char reason[DETAIL_SIZE / 2];
+    snprintf(reason, sizeof(reason), "%s", s->detail);
+    return fail_with(s, -error, "%.*s%s%s", (int)(length < DETAIL_SIZE / 2 ? length : DETAIL_SIZE / 2 - 2), s->program, *reason ? "\n" : "", reason);
+  }
   /* After create nobody listens any more but whoever reads the container's stderr. */
   char line[PATH_SIZE + DETAIL_SIZE];
   int n = snprintf(line, sizeof(line), "exec %s: %s%s%s\n", s->program, strerror(error), *s->detail ? ": " : "", s->detail);
-  for (char *c = line; c < line + n; c++) {
-    if (c == line + 6 + strlen(s->program) + 1) *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
-  }
-  if (write(STDERR_FILENO, line, (size_t)n) < 0) _exit(1);
+  size_t length = n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1; /* what was cut off is not written from beyond the end */
+  char *text = line + strlen("exec : ") + strlen(s->program);
+  if (*text >= 'A' && *text <= 'Z') *text = (char)(*text + 32); /* in the case that the kernel's words have elsewhere */
+  if (write(STDERR_FILENO, line, length) < 0) _exit(1);
   _exit(1);
 }
