@@ -19,6 +19,13 @@ export function openat2(dir: number, path: string, flags: number, resolve = 0, m
   return syscall("openat2", path, dir, path, new Uint8Array(how.buffer), 24);
 }
 
+const TCGETS = 0x5401;
+
+/** True when a person may be looking. */
+export function isTerminal(fd: number): boolean {
+  return trySyscall("ioctl", fd, TCGETS, new Uint8Array(60)) === 0;
+}
+
 /** Writes to standard output, all of it; process.stdout would cost more to load than the rest of a command. */
 export function print(text: string): void {
   writeFully(1, text);
