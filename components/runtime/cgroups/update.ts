@@ -5,13 +5,13 @@ import type { CgroupState } from "./cgroup.ts";
 import { tryReadFile, writeFile } from "./file.ts";
 import type { CgroupWrite, FileWrite } from "./resources/write.ts";
 
-/** @throws what `applyWrites` throws; the old values are in force again then. */
-export function updateWrites(state: CgroupState, writes: readonly CgroupWrite[]): void {
+/** @throws what `apply` throws; the old values are in force again then. */
+export function updateWrites(state: CgroupState, writes: readonly CgroupWrite[], apply = applyWrites): void {
   const devices = writes.find((w) => w.kind === "devices");
   using oldDevices = devices === undefined ? undefined : deviceRules().saveDevices(state);
   const old = writes.flatMap((write) => (write.kind === "file" ? savedValues(state, write) : []));
   try {
-    applyWrites(state, writes);
+    apply(state, writes);
   } catch (error) {
     oldDevices?.restore();
     restore(state, old);

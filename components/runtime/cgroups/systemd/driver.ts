@@ -1,7 +1,8 @@
 /** Cgroups that systemd makes: each container is a transient scope (or slice), and its limits are known to systemd too. */
 import { FailedPrecondition, PermissionDenied } from "@gantry/oci";
+import { applyWrites } from "../apply.ts";
 import { type Cgroup, type CgroupState, cgroupfs, type OpenOptions, type ReopenOptions } from "../cgroup.ts";
-import type { CgroupWrite, DevicesWrite, UnitWrite } from "../resources/write.ts";
+import type { CgroupWrite, UnitWrite } from "../resources/write.ts";
 import { requireSystemd } from "./address.ts";
 import { annotatedProperties, type Property } from "./annotations.ts";
 import { BusError } from "./bus.ts";
@@ -42,8 +43,11 @@ export function openSystemd(options: OpenOptions | ReopenOptions): Cgroup {
     entersAtClone: v2 && reopened,
     create: (writes = []) => prepare(driver, writes),
     join: (pid) => (reopened ? files.join(pid) : start(driver, pid)),
-    apply: (writes) => apply(driver, writes, files.apply),
-    update: (writes) => apply(driver, writes, files.update),
+    apply: (writes) => {
+      setProperties(driver, writes);
+      files.apply(writes);
+    },
+    update: (writes) => update(driver, writes),
     destroy: () => destroy(driver),
     [Symbol.dispose]() {
       driver.manager?.[Symbol.dispose]();
@@ -111,37 +115,47 @@ function known(manager: UnitManager, writes: readonly UnitWrite[]): Property[] {
     .map(({ property: name, signature, value }) => ({ name, value: { signature, value } }));
 }
 
-/** First systemd, so that it does not undo anything later; then the files, which can say more. */
-function apply(
-  driver: Driver,
-  writes: readonly CgroupWrite[],
-  toFiles: (writes: readonly CgroupWrite[]) => void,
-): void {
-  const units = unitsOf(writes).filter((write) => write.start !== true);
-  const devices = writes.find((write) => write.kind === "devices");
-  if (units.length > 0 || devices !== undefined) setProperties(driver, units, devices);
-  toFiles(writes);
-}
-
 /** On v1 systemd takes all device rights away for a moment: the processes must not notice. */
-function setProperties(driver: Driver, units: readonly UnitWrite[], devices: DevicesWrite | undefined): void {
+function setProperties(driver: Driver, writes: readonly CgroupWrite[]): void {
   const { files, options, unit } = driver;
+  const units = unitsOf(writes).filter((write) => write.start !== true);
+  const devices = options.userNamespace ? undefined : writes.find((write) => write.kind === "devices");
+  if (units.length === 0 && devices === undefined) return;
   const manager = connected(driver);
-  const skip = devices === undefined || options.userNamespace === true;
-  const properties = [...(skip ? [] : deviceProperties(devices.rules)), ...known(manager, units)];
-  if (properties.length === 0) return;
-  const stop = !skip && options.host.mode !== "v2" && !files.frozen();
+  const properties = [...(devices === undefined ? [] : deviceProperties(devices.rules)), ...known(manager, units)];
+  const stop = devices !== undefined && options.host.mode !== "v2" && !files.frozen();
   try {
     if (stop) files.freeze();
     manager.set(unit.name, properties);
   } catch (error) {
     if (!(error instanceof BusError)) throw error;
-    const fields = units.map((u) => u.from).join(", ");
+    const fields = [...new Set(units.map((u) => u.from))].join(", ");
     const Kind = error.errorName.endsWith("AccessDenied") ? PermissionDenied : FailedPrecondition;
     throw new Kind(`${fields || "linux.resources"}: unable to set unit properties: ${error.message}`, { cause: error });
   } finally {
     if (stop) files.thaw();
   }
+}
+
+/** First systemd, so that it does not undo anything later; then the files, which can say more. Or neither. */
+function update(driver: Driver, writes: readonly CgroupWrite[]): void {
+  const { unit, state } = driver;
+  const { updateWrites } = require("../update.ts") as typeof import("../update.ts");
+  const manager = connected(driver);
+  const names = unitsOf(writes).map((write) => write.property);
+  if (writes.some((write) => write.kind === "devices")) names.push("DevicePolicy", "DeviceAllow");
+  const old = manager.get(unit, [...new Set(names)]);
+  updateWrites(state, writes, () => {
+    try {
+      setProperties(driver, writes);
+      applyWrites(state, writes);
+    } catch (error) {
+      // Lists add to what is there, so they are cleared first.
+      const clear = old.filter((p) => p.value.signature === "a(ss)").map((p) => property(p.name, "a(ss)", []));
+      manager.set(unit.name, [...clear, ...old]);
+      throw error;
+    }
+  });
 }
 
 function destroy(driver: Driver): void {

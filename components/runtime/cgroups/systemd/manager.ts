@@ -1,10 +1,10 @@
 /** The calls that we make to systemd's manager. */
-import { DeadlineExceeded, FailedPrecondition, GantryError } from "@gantry/oci";
+import { DeadlineExceeded, FailedPrecondition, GantryError, Unavailable } from "@gantry/oci";
 import { connectSystemd, type Systemd } from "./address.ts";
 import type { Property } from "./annotations.ts";
 import { BusError } from "./bus.ts";
-import { versionNumber } from "./unit.ts";
-import { isVariant, type Value } from "./wire.ts";
+import { type Unit, versionNumber } from "./unit.ts";
+import { isVariant, type Value, type Variant } from "./wire.ts";
 
 const PATH = "/org/freedesktop/systemd1";
 const MANAGER = "org.freedesktop.systemd1.Manager";
@@ -17,6 +17,8 @@ export interface UnitManager extends Disposable {
   stop(unit: string): void;
   /** Changes a running unit, until the next boot. */
   set(unit: string, properties: readonly Property[]): void;
+  /** The values that properties of a unit have now; those that this systemd does not know are left out. */
+  get(unit: Unit, names: readonly string[]): Property[];
   /** A property of the manager itself, as text. */
   property(name: string): string;
   /** The number of systemd's version. */
@@ -40,6 +42,7 @@ export function openUnitManager(user: boolean): UnitManager {
     set(unit, properties) {
       call(systemd, "SetUnitProperties", "sba(sv)", [unit, true, properties.map(pair)]);
     },
+    get: (unit, names) => unitProperties(systemd, unit, names),
     property: (name) => managerProperty(systemd, name),
     version: () => (version ??= versionNumber(managerProperty(systemd, "Version"))),
     [Symbol.dispose]: () => systemd[Symbol.dispose](),
@@ -121,16 +124,32 @@ function resetFailed(systemd: Systemd, unit: string): void {
 }
 
 function managerProperty(systemd: Systemd, name: string): string {
-  const { destination } = systemd;
+  return String(getProperty(systemd, PATH, MANAGER, name).value);
+}
+
+function unitProperties(systemd: Systemd, unit: Unit, names: readonly string[]): Property[] {
+  const path = String(call(systemd, "GetUnit", "s", [unit.name])[0]);
+  return names.flatMap((name) => {
+    try {
+      return [{ name, value: getProperty(systemd, path, `org.freedesktop.systemd1.${unit.kind}`, name) }];
+    } catch (error) {
+      if (isBusError(error, "UnknownProperty")) return [];
+      throw error;
+    }
+  });
+}
+
+function getProperty({ destination, ...systemd }: Systemd, path: string, of: string, name: string): Variant {
   const [value] = systemd.call({
     ...(destination === undefined ? {} : { destination }),
-    path: PATH,
+    path,
     interface: "org.freedesktop.DBus.Properties",
     member: "Get",
     signature: "ss",
-    args: [MANAGER, name],
+    args: [of, name],
   });
-  return value !== undefined && isVariant(value) ? String(value.value) : "";
+  if (value === undefined || !isVariant(value)) throw new Unavailable(`systemd does not tell its ${name}`);
+  return value;
 }
 
 function isBusError(error: unknown, name: string): boolean {
