@@ -134,13 +134,17 @@ const EXIT_CODE_AT = 60;
 
 /**
  * For a process whose shim was killed: waits for its end on a pidfd that was opened while it lived. The status is known
- * from Linux 6.15 on; before that, and while somebody has yet to reap it, undefined.
+ * from Linux 6.15 on, where its new parent reaps it within a second; else undefined.
  */
 export async function exitWithoutShim(pidfd: number): Promise<Omit<ExitStatus, "time"> | undefined> {
   await pidfdWait(pidfd);
-  const info = new DataView(new ArrayBuffer(64));
-  info.setBigUint64(0, BigInt(PIDFD_INFO_EXIT), true);
-  const result = trySyscall("ioctl", pidfd, PIDFD_GET_INFO, new Uint8Array(info.buffer));
-  if (result < 0 || (info.getBigUint64(0, true) & BigInt(PIDFD_INFO_EXIT)) === 0n) return undefined;
-  return exitOf(info.getInt32(EXIT_CODE_AT, true));
+  // The status is there once its new parent has reaped it, which is nothing that can be waited for.
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const info = new DataView(new ArrayBuffer(64));
+    info.setBigUint64(0, BigInt(PIDFD_INFO_EXIT), true);
+    if (trySyscall("ioctl", pidfd, PIDFD_GET_INFO, new Uint8Array(info.buffer)) < 0) return undefined;
+    if ((info.getBigUint64(0, true) & BigInt(PIDFD_INFO_EXIT)) !== 0n) return exitOf(info.getInt32(EXIT_CODE_AT, true));
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return undefined;
 }

@@ -141,7 +141,22 @@ test("a terminal has the size it is given, echoes, and interrupts", async () => 
   expect(c.shim.resize(1, 1, "nobody")).rejects.toThrow(NotFound);
 });
 
-test("a terminal that is hung up while the process lives costs no processor time, and ends with the process", async () => {
+test("a terminal that is hung up works again for whoever opens it anew", async () => {
+  const hangUp = "perl -e 'ioctl(STDIN, 0x5437, 0)'"; // TIOCVHANGUP, as login programs do
+  await using c = await keep(`trap '' HUP; t=$(tty); ${hangUp}; echo again >$t; exec sleep 1000 <$t >$t 2>&1`, {
+    stdio: TERMINAL,
+  });
+  const attachment = await c.shim.attach({ input: true, replay: true });
+  const output = attachment.output();
+  expect(await until(output, "again")).toContain("again");
+  await attachment.write(Buffer.from("typed\n"));
+  expect(await until(output, "typed")).toContain("typed");
+  const before = cpuMilliseconds(c.shimPid);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(cpuMilliseconds(c.shimPid) - before).toBeLessThanOrEqual(10);
+});
+
+test("a terminal that nobody has open while the process lives costs no processor time, and ends with the process", async () => {
   await using c = await keep("trap '' HUP; exec </dev/null >/dev/null 2>&1; exec sleep 1000", { stdio: TERMINAL });
   const attachment = await c.shim.attach();
   const before = cpuMilliseconds(c.shimPid);
