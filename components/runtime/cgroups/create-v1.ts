@@ -10,9 +10,12 @@ import type { CgroupWrite } from "./resources/write.ts";
 /** In the order of making, so that a failure can take them back in reverse. */
 export type CreatedDirectories = string[];
 
-/** `devices` goes first: if its directory is there already, the others are not touched before it is known to be unused. */
+/** These go first: if a directory is there already, the others are not touched before it is known to be unused and not frozen. */
+const TELLING = ["devices", "freezer"];
+
 export function createV1(state: CgroupState, writes: readonly CgroupWrite[], made: CreatedDirectories): void {
-  if (state.paths.devices !== undefined && !makeOne(state, "devices", made)) requireUnused(state);
+  const telling = TELLING.filter((controller) => state.paths[controller] !== undefined);
+  if (telling.map((controller) => makeOne(state, controller, made)).includes(false)) requireUnused(state);
   makeHierarchies(state, made);
   const early = writes.filter((w) => w.kind === "file" && w.policy?.beforeJoin === true);
   if (early.length > 0) applyWrites(state, early);
