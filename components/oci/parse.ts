@@ -36,30 +36,48 @@ function parse<T>(
   kind: Kind,
   before?: (value: Record<string, unknown>, found: Findings) => void,
 ): { value: T; warnings: string[] } {
-  const value = readJson(text, file);
-  if (value === null) throw new InvalidArgument(`${file}: config cannot be null`);
-  if (typeof value !== "object" || Array.isArray(value)) throw new InvalidArgument(`${file}: must be a JSON object`);
+  // Numbers too long to be exact fail the check of their field; only then is the text read again, digit by digit.
+  const quick = tryJson(text);
+  if (quick !== undefined) {
+    const result = checkDocument<T>(quick, text, file, at, kind, before);
+    if (!(result instanceof InvalidArgument)) return result;
+    if (!LONG_INTEGER.test(text)) throw result;
+  }
+  const { parseJson } = require("./json.ts") as typeof import("./json.ts");
+  const exact = checkDocument<T>(parseJson(text, file), text, file, at, kind, before);
+  if (exact instanceof InvalidArgument) throw exact;
+  return exact;
+}
+
+/** @returns the value that is right, or what is wrong with it. */
+function checkDocument<T>(
+  value: unknown,
+  text: string,
+  file: string,
+  at: string,
+  kind: Kind,
+  before?: (value: Record<string, unknown>, found: Findings) => void,
+): { value: T; warnings: string[] } | InvalidArgument {
+  if (value === null) return new InvalidArgument(`${file}: config cannot be null`);
+  if (typeof value !== "object" || Array.isArray(value)) return new InvalidArgument(`${file}: must be a JSON object`);
   const found: Findings = { failures: [], warnings: [] };
   before?.(value as Record<string, unknown>, found);
   // A raw NUL is broken JSON already; the escape is looked for only where there can be one.
   check(value, kind, at, found, { nul: text.includes("\\u0000") });
-  if (found.failures.length > 0) throw new InvalidArgument(found.failures);
+  if (found.failures.length > 0) return new InvalidArgument(found.failures);
   return { value: value as T, warnings: found.warnings };
 }
 
 /** 16 digits is where a number may stop being exact. */
 const LONG_INTEGER = /[:[,\s-]\d{16}/;
 
-function readJson(text: string, file: string): unknown {
-  if (!LONG_INTEGER.test(text)) {
-    try {
-      return JSON.parse(text);
-    } catch {
-      // Said again below, with the position.
-    }
+/** Undefined when the text is no JSON: our own parser says where. */
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  const { parseJson } = require("./json.ts") as typeof import("./json.ts");
-  return parseJson(text, file);
 }
 
 /** runc takes a filter without default action and rules for no filter. */

@@ -28,18 +28,26 @@ function read(path: string): string {
   }
 }
 
+/** What uid_map says where nothing is mapped; the kernel pads each number to ten columns. */
+const HOST_MAP = "         0          0 4294967295\n";
+
+function hexAfter(text: string, label: string): string {
+  const at = text.indexOf(label);
+  return at < 0 ? "" : text.slice(at + label.length, text.indexOf("\n", at));
+}
+
 /** `rootless` overrides the guess: not root, or in a user namespace of somebody. */
 export function inspectHost(rootless?: boolean): Host {
   const euid = process.geteuid!();
   const status = read("/proc/self/status");
-  const map = read("/proc/self/uid_map").trim().split(/\s+/);
-  const inUserNamespace = map.length > 0 && map[0] !== "" && map.join(" ") !== "0 0 4294967295";
+  const map = read("/proc/self/uid_map");
+  const inUserNamespace = map !== "" && map !== HOST_MAP;
   return {
     euid,
     egid: process.getegid!(),
     inUserNamespace,
     rootless: rootless ?? (euid !== 0 || inUserNamespace),
-    capabilities: BigInt(`0x${/^CapPrm:\s*(\w+)$/m.exec(status)?.[1] ?? "0"}`),
+    capabilities: BigInt(`0x${hexAfter(status, "CapPrm:\t") || "0"}`),
     lastCapability: Number(read("/proc/sys/kernel/cap_last_cap")) || 40,
     cgroups: detectCgroups(),
     apparmor: read("/sys/module/apparmor/parameters/enabled").startsWith("Y"),

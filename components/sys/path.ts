@@ -3,7 +3,7 @@
 /** `path` as it would be reached from the working directory, without `.`, `..` and double slashes. */
 export function absolutePath(path: string): string {
   const full = path.startsWith("/") ? path : `${process.cwd()}/${path}`;
-  if (!/\/\.{0,2}(\/|$)/.test(full)) return full;
+  if (!full.includes("//") && !full.includes("/.") && !full.endsWith("/")) return full;
   const parts: string[] = [];
   for (const part of full.split("/")) {
     if (part === "..") parts.pop();

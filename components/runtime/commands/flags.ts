@@ -93,12 +93,14 @@ function view(positional: readonly string[], flags: readonly Flag[], values: Rea
   return {
     positional,
     has: (name) => values.has(name),
-    bool: (name) => /^(true|1|t)$/i.test(values.get(name)?.at(-1) ?? "false"),
+    bool: (name) => values.has(name) && isTrue(values.get(name)!.at(-1)!),
     string: (name) => values.get(name)?.at(-1),
     list: (name) => values.get(name) ?? [],
     number: (name) => (values.has(name) ? Number(values.get(name)!.at(-1)) : undefined),
   };
 }
+
+const isTrue = (text: string) => /^(true|1|t)$/i.test(text);
 
 /** @throws UsageError with runc's words. */
 export function checkCount({ name, count: [least, most] }: CommandSyntax, given: number): void {

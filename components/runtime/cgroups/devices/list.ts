@@ -17,9 +17,10 @@ export function parseDevicesList(text: string): DeviceList {
   for (const line of text.split("\n")) {
     if (line === "") continue;
     if (line.startsWith("a ")) return { allowByDefault: true, exceptions: new Map() };
-    const match = /^([bc]) (\d+|\*):(\d+|\*) ([rwm]+)$/.exec(line);
-    if (match === null) throw new Internal(`devices.list: cannot read "${line}"`);
-    add(exceptions, `${match[1]} ${match[2]}:${match[3]}`, accessBits(match[4]!));
+    const end = line.lastIndexOf(" ");
+    if (end < 2 || !(line.startsWith("c ") || line.startsWith("b ")))
+      throw new Internal(`devices.list: cannot read "${line}"`);
+    add(exceptions, line.slice(0, end), accessBits(line.slice(end + 1)));
   }
   return { allowByDefault: false, exceptions };
 }
