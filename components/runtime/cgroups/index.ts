@@ -16,8 +16,11 @@ export {
   parseCgroupFile,
   parseCgroups,
 } from "./host.ts";
+export { type CgroupMountOptions, cgroupMounts } from "./mounts.ts";
 export type { OomWatch } from "./oom.ts";
 export { type CgroupPaths, cgroupfsPaths } from "./paths.ts";
+export type { RdtGroup, RdtOptions } from "./rdt.ts";
+export type { RdtStats } from "./rdt-stats.ts";
 export { type CompileOptions, compileResources } from "./resources/compile.ts";
-export type { CgroupWrite, DevicesWrite, FileWrite, WritePolicy } from "./resources/write.ts";
+export type { CgroupWrite, DevicesWrite, FileWrite, UnitWrite, WritePolicy } from "./resources/write.ts";
 export type { CgroupStats } from "./stats/types.ts";
