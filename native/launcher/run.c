@@ -150,6 +150,7 @@ int run_launch(const struct launch *launch) {
   const int *next = launch->extra;
   if (s.plan.flags & PLAN_FIFO) s.fifo = *next++;
   if (s.plan.flags & PLAN_CGROUP) s.cgroup = *next++;
+  for (; next < launch->extra + 2; next++) close(*next); /* what the shim put in the place of those that are not there */
   run_plan(&s);
   return 1;
 }
