@@ -7,7 +7,7 @@ import { type Cgroup, type CgroupWrite, compileResources, openCgroup } from "./c
 import { unavailableCapabilities } from "./compile/capabilities.ts";
 import type { Facts } from "./compile/facts.ts";
 import { compile } from "./compile/index.ts";
-import { WITHOUT_DEVICE } from "./compile/mounts.ts";
+import { WITHOUT_DEVICE } from "./compile/mount-attributes.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
 import { compileFacts, type Host, validationFacts } from "./host.ts";
 import type { ContainerIo } from "./io.ts";
@@ -102,17 +102,17 @@ export function createContainer(context: Context, options: CreateOptions): Conta
   const directory = reserve(context.root, options.id);
   let launched: Launched;
   let record = initialRecord(context, prepared, options.id);
-  const progress = { hooked: false };
+  const progress = { made: false, hooked: false };
   try {
     writeRecord(directory, record); // at once: whatever happens now, `delete` finds what there is to clean
-    if (prepared.cgroup.entersAtClone) prepared.cgroup.create(prepared.writes);
+    if (prepared.cgroup.entersAtClone) makeCgroup(prepared, progress);
     launched = start(context, { ...options, io }, prepared, directory, progress, (pid) => {
       record = completeRecord(record, prepared, pid);
       writeRecord(directory, record);
     });
   } catch (error) {
     const explained = explainFailure(error, prepared.cgroup);
-    undo(context, prepared, directory, options.id, progress.hooked);
+    undo(context, prepared, directory, options.id, progress.hooked, progress.made);
     throw explained;
   }
   return { record, directory, cgroup: prepared.cgroup, io, ...launched };
@@ -123,7 +123,7 @@ function start(
   options: Omit<CreateOptions, "io"> & { readonly io: ContainerIo },
   prepared: Prepared,
   directory: string,
-  progress: { hooked: boolean },
+  progress: { made: boolean; hooked: boolean },
   onRecord: (pid: number) => void,
 ): Launched {
   const { spec, plan, cgroup, writes, bundle } = prepared;
@@ -137,7 +137,8 @@ function start(
     limited = true;
   };
   const fifo = options.fifo ? openFifo(directory, spec) : undefined;
-  const directoryFd = cgroup.entersAtClone ? cgroup.directoryFd() : undefined;
+  const directoryFd = !plan.cgroup ? undefined : cgroup.entersAtClone ? cgroup.directoryFd() : cgroup.unifiedFd(true);
+  plan.cgroup = directoryFd !== undefined;
   try {
     return launch({
       plan,
@@ -149,15 +150,17 @@ function start(
       onWarning: (message) => context.log.warn(message),
       // v1: made while the launcher starts; the plan waits for it where it needs it.
       onSpawned: () => {
-        if (!cgroup.entersAtClone) cgroup.create(writes);
+        if (!cgroup.entersAtClone) makeCgroup(prepared, progress);
       },
       onInit: (pid) => {
-        if (!cgroup.entersAtClone) cgroup.join(pid);
+        const tasks = cgroup.entersAtClone ? [] : enter(cgroup, pid, plan.cgroup);
         // While the launcher mounts, both of us have something to do.
         if (early) cgroup.apply(devices);
         onRecord(pid);
+        return tasks;
       },
       onMap: (pid) => writeMappings(pid, spec, context.host.rootless),
+      onTime: (pid) => setClocks(pid, spec),
       onNetwork: (pid) => moveDevices(spec, pid),
       onHooks: (pid) => {
         limit();
@@ -172,15 +175,35 @@ function start(
       onListener: (pid, pidfd, fd) => sendListener(spec, options.id, bundle, pid, pidfd, fd),
       onMaster: (master, name) => options.io.onMaster(master, name),
     });
+  } catch (error) {
+    cgroup.dropUnified();
+    throw error;
   } finally {
     if (fifo !== undefined) closeSync(fifo);
     if (directoryFd !== undefined) closeSync(directoryFd);
   }
 }
 
+/** Has a process enter a v1 cgroup: @returns the files by which it does so itself, or none when it has been moved. */
+export function enter(cgroup: Cgroup, pid: number, inUnified: boolean): readonly number[] {
+  const files = inUnified || cgroup.paths[""] === undefined ? cgroup.taskFiles() : undefined;
+  if (files === undefined) cgroup.join(pid, inUnified);
+  return files ?? [];
+}
+
+function makeCgroup({ cgroup, writes }: Prepared, progress: { made: boolean }): void {
+  cgroup.create(writes);
+  progress.made = true;
+}
+
 /** Device rules may be in force before the mounts are made: nodes can be made under any rules, and no device is mounted. */
 function mountsNoDevice(spec: Spec): boolean {
   return spec.mounts?.every(({ type = "", source = "" }) => WITHOUT_DEVICE.has(type) || type.startsWith("cgroup") || !source.startsWith("/dev/")) ?? true;
+}
+
+function setClocks(pid: number, spec: Spec): void {
+  const clocks = require("./clocks.ts") as typeof import("./clocks.ts");
+  clocks.setClocks(pid, spec);
 }
 
 function moveDevices(spec: Spec, pid: number): void {
@@ -298,8 +321,9 @@ function explainFailure(error: unknown, cgroup: Cgroup): unknown {
 }
 
 /** Takes away what a create that failed has left. */
-export function undo(context: Context, { spec, cgroup, bundle }: Prepared, directory: string, id: string, hooked: boolean): void {
-  if (cgroup.exists()) {
+export function undo(context: Context, { spec, cgroup, bundle }: Prepared, directory: string, id: string, hooked: boolean, made = true): void {
+  // One that was refused because somebody is in it is theirs.
+  if (made && cgroup.exists()) {
     cgroup.kill();
     cgroup.destroy();
   }

@@ -18,6 +18,7 @@ import {
   waitPid,
 } from "@gantry/sys";
 import { explain } from "./plan/explain.ts";
+import type { OpName } from "./plan/ops.ts";
 import { encodePlan, type Plan } from "./plan/plan.ts";
 import { MESSAGE, ROLE, SYNC } from "./plan/sync.ts";
 
@@ -33,10 +34,15 @@ export interface LaunchOptions {
   readonly onWarning: (message: string) => void;
   /** The launcher runs, and does not depend on what this does before it says so. */
   readonly onSpawned?: () => void;
-  /** The process that will be the container's exists, and does nothing dangerous before `joined` or `ready`. */
-  readonly onInit: (pid: number) => void;
+  /**
+   * The process that will be the container's exists, and does nothing dangerous before `joined` or `ready`. Returns
+   * `tasks` files of cgroups (v1) that it is to join by itself at its next question; they are closed here.
+   */
+  readonly onInit: (pid: number) => readonly number[] | undefined;
   /** The pid of the process in a new user namespace that has no mappings yet. */
   readonly onMap?: (pid: number) => void;
+  /** The process whose children will be in a new time namespace. */
+  readonly onTime?: (pid: number) => void;
   readonly onNetwork?: (pid: number) => void;
   readonly onHooks?: (pid: number) => void;
   /** Everything is set up with the runtime's privileges; after this the process gives up its own. */
@@ -58,6 +64,8 @@ export class LaunchFailure extends Error {
     readonly errno: number,
     /** The process vanished without a word: only the caller can find out why (its control group knows of an OOM kill). */
     readonly silent: boolean,
+    /** The operation that failed. */
+    readonly op?: OpName,
   ) {
     super(message);
     this.name = "LaunchFailure";
@@ -79,6 +87,7 @@ export function launch(options: LaunchOptions): Launched {
     throw error;
   } finally {
     closeSync(session.socket);
+    for (const fd of session.tasks) closeSync(fd);
     for (const pid of session.helpers) waitPid(pid);
   }
 }
@@ -92,6 +101,8 @@ interface Session {
   pidfd: number;
   last: number;
   early: Message | undefined;
+  /** What the container's process gets with the next answer. */
+  tasks: readonly number[];
 }
 
 function start({ plan, stdio, preserveFds, fifo, cgroup, onTrace }: LaunchOptions): Session {
@@ -106,7 +117,7 @@ function start({ plan, stdio, preserveFds, fifo, cgroup, onTrace }: LaunchOption
   if (cgroup !== undefined) fds.push(cgroup);
   try {
     const pid = spawnFd({ execFd: program, argv: ["runc-init", "run", String(first)], env: [], fds });
-    return { socket: ours, helpers: [pid], intermediate: 0, init: 0, pidfd: -1, last: -1, early: undefined };
+    return { socket: ours, helpers: [pid], intermediate: 0, init: 0, pidfd: -1, last: -1, early: undefined, tasks: [] };
   } catch (error) {
     closeSync(ours);
     throw error;
@@ -164,7 +175,9 @@ function go(session: Session): void {
   const message = Buffer.alloc(HEAD);
   message.writeUInt32LE(MESSAGE.go, 0);
   message.writeBigUInt64LE(BigInt(session.init), 16);
-  sendMessage(session.socket, message);
+  sendMessage(session.socket, message, session.tasks);
+  for (const fd of session.tasks) closeSync(fd);
+  session.tasks = [];
 }
 
 function converse(session: Session, options: LaunchOptions): void {
@@ -187,7 +200,7 @@ function converse(session: Session, options: LaunchOptions): void {
         } else answer(session, message, options);
         break;
       case MESSAGE.error:
-        throw new LaunchFailure(explain(options.plan, message.op, -message.error, message.text), -message.error, false);
+        throw new LaunchFailure(explain(options.plan, message.op, -message.error, message.text), -message.error, false, options.plan.ops[message.op]?.name);
       case MESSAGE.warning:
         options.onWarning(explain(options.plan, message.op, -message.error, message.text));
         break;
@@ -209,16 +222,20 @@ function adopt(session: Session, message: Message, options: LaunchOptions): void
   }
   session.init = message.value;
   session.pidfd = pidfdOpen(session.init);
-  options.onInit(session.init);
+  session.tasks = options.onInit(session.init) ?? [];
 }
 
 /** Parent and child write at the same time: a child's question may overtake the message that says who it is. */
 function answer(session: Session, message: Message, options: LaunchOptions): void {
-  session.early = (message.value === SYNC.map ? session.intermediate : session.init) === 0 ? message : undefined;
+  const known = message.value === SYNC.time || (message.value === SYNC.map ? session.intermediate : session.init) !== 0;
+  session.early = known ? undefined : message;
   if (session.early) return;
   switch (message.value) {
     case SYNC.map:
       options.onMap?.(session.intermediate);
+      break;
+    case SYNC.time:
+      options.onTime?.(message.error);
       break;
     case SYNC.network:
       options.onNetwork?.(session.init);

@@ -76,7 +76,7 @@ void plan_rewind(struct cursor *cursor, const struct plan *plan);
 /* channel.c: messages between launcher and runtime */
 enum message_type { MSG_PID = 1, MSG_SYNC, MSG_ERROR, MSG_WARNING, MSG_FD, MSG_TRACE, MSG_GO };
 enum role { ROLE_INTERMEDIATE = 1, ROLE_INIT, ROLE_SHIM, ROLE_LAUNCHER }; /* whose pid a MSG_PID tells */
-enum sync_code { SYNC_JOINED = 1, SYNC_MAP, SYNC_NETWORK, SYNC_HOOKS, SYNC_READY, SYNC_DONE, SYNC_LISTENER };
+enum sync_code { SYNC_JOINED = 1, SYNC_MAP, SYNC_NETWORK, SYNC_HOOKS, SYNC_READY, SYNC_DONE, SYNC_LISTENER, SYNC_TIME };
 struct message {
   uint32_t type, op;
   int32_t error;
@@ -88,6 +88,7 @@ int channel_send(int fd, uint32_t type, uint32_t op, int32_t error, uint64_t val
 int channel_send_fd(int socket, uint64_t kind, const char *text, int fd);
 int channel_receive(int fd, struct message *message, int *received_fd);
 int channel_wait_go(struct state *s);
+int channel_wait_go_joining(struct state *s);
 
 /* run.c: the loop over the operations */
 struct launch {

@@ -115,7 +115,7 @@ int op_sync(struct state *s, const struct arg *a) {
     s->proxy = -1;
   }
   int r = channel_send(s->control, MSG_SYNC, s->cursor.index - 1, getpid(), a[0].u, "");
-  if (a[0].u != SYNC_DONE) return r ? r : channel_wait_go(s);
+  if (a[0].u != SYNC_DONE) return r ? r : channel_wait_go_joining(s);
   /* No process is announced any more, and nobody who gets hold of ours may do so in our name. */
   if (s->shim >= 0) close(s->shim);
   s->shim = -1;

@@ -171,3 +171,14 @@ int op_death_signal(struct state *s, const struct arg *a) {
   (void)s;
   return prctl(PR_SET_PDEATHSIG, (unsigned long)a[0].u, 0, 0, 0) < 0 ? -errno : 0;
 }
+
+/* Nothing that the set-up opened may be there for whoever looks at a created container. */
+int op_close_tools(struct state *s, const struct arg *a) {
+  (void)a;
+  int *tools[] = {&s->cgroup, &s->proc, &s->root, &s->mount, &s->null_fd, &s->empty};
+  for (size_t i = 0; i < sizeof(tools) / sizeof(*tools); i++) {
+    if (*tools[i] >= 0) close(*tools[i]);
+    *tools[i] = -1;
+  }
+  return 0;
+}

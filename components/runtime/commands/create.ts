@@ -1,33 +1,39 @@
 /** `create` and `run`. */
 import { appendFileSync, closeSync, fstatSync, renameSync, writeFileSync } from "node:fs";
 import { InvalidArgument, type Spec } from "@gantry/oci";
-import { absolutePath, baseName, becomeSubreaper, connectUnix, directoryName, exitCode, sendMessage, setCloseOnExec } from "@gantry/sys";
+import { absolutePath, baseName, becomeSubreaper, connectUnix, directoryName, errnoText, exitCode, isTerminal, printError, sendMessage, setCloseOnExec, waitPid } from "@gantry/sys";
 import { type Container, createContainer } from "../create.ts";
 import { containerIo } from "../io.ts";
-import { destroy, poststart } from "../lifecycle.ts";
+import { LaunchFailure } from "../launch.ts";
+import { destroy, poststart, signalInit } from "../lifecycle.ts";
 import type { Plan } from "../plan/plan.ts";
 import { hostId } from "../users.ts";
 import type { Parsed } from "./flags.ts";
+import type { Logger } from "./logger.ts";
 import { type Invocation, messageOf } from "./main.ts";
 
 export function create(invocation: Invocation): number {
-  return prefixed("runc create failed: ", () => {
+  return prefixed("runc create failed: ", invocation.context.log, () => {
     const container = make(invocation, { fifo: true, detach: true });
-    container.io.started();
-    finishStart(invocation, container);
+    orAbandon(invocation, container, () => {
+      container.io.started();
+      announce(invocation.flags, container.pid, container.pidfd, "standard");
+    });
     return 0;
   });
 }
 
 export function run(invocation: Invocation): number {
-  return prefixed("runc run failed: ", () => {
+  return prefixed("runc run failed: ", invocation.context.log, () => {
     const { flags, context } = invocation;
     const detach = flags.bool("detach");
     if (!flags.bool("no-subreaper")) becomeSubreaper();
     const container = make(invocation, { fifo: false, detach });
-    container.io.started();
-    finishStart(invocation, container);
-    poststart(context, { id: container.record.id, record: container.record, cgroup: container.cgroup });
+    orAbandon(invocation, container, () => {
+      container.io.started();
+      announce(flags, container.pid, container.pidfd, "standard");
+      poststart(context, { id: container.record.id, record: container.record, cgroup: container.cgroup });
+    });
     if (detach) return 0;
     const status = container.io.supervise(container.pid, container.pidfd);
     if (!flags.bool("keep")) destroy(context, { id: container.record.id, ...container });
@@ -35,14 +41,44 @@ export function run(invocation: Invocation): number {
   });
 }
 
+/** A container whose start could not be completed is not left behind. */
+function orAbandon({ context }: Invocation, container: Container, complete: () => void): void {
+  try {
+    complete();
+  } catch (error) {
+    signalInit(container.record, 9);
+    waitPid(container.pid);
+    destroy(context, { id: container.record.id, ...container });
+    throw error;
+  }
+}
+
+/** Exit status of a process that could not execute its program. */
+export const NOT_EXECUTED = 255;
+
 /** Puts the phase in front of what went wrong. */
-export function prefixed(prefix: string, action: () => number): number {
+export function prefixed(prefix: string, log: Logger, action: () => number): number {
   try {
     return action();
   } catch (error) {
+    if (isExecFailure(error)) return sayNotExecuted(error.cause, log);
     if (error instanceof InvalidArgument) throw error.constructor === InvalidArgument ? new InvalidArgument(prefix + messageOf(error)) : error;
     throw new Error(prefix + messageOf(error), { cause: error });
   }
+}
+
+export function isExecFailure(error: unknown): error is { readonly cause: LaunchFailure } {
+  return error instanceof Error && error.cause instanceof LaunchFailure && error.cause.op === "exec";
+}
+
+/** That the kernel refused the program is the program's own last word: one line, of a form that callers compare. The reason is for people and for the log. */
+export function sayNotExecuted({ message, errno }: LaunchFailure, log: Logger): number {
+  const text = errnoText(errno);
+  const end = message.indexOf(`: ${text}`) + 2 + text.length;
+  const why = message.slice(end).replace(/^: /, "");
+  printError(`${message.slice(0, end)}\n${why && isTerminal(2) ? `${why}\n` : ""}`);
+  log.toFile("error", message);
+  return NOT_EXECUTED;
 }
 
 function make({ flags, context }: Invocation, how: { fifo: boolean; detach: boolean }): Container {
@@ -91,10 +127,6 @@ function tracer(file: string): (plan: Plan, index: number, nanoseconds: number) 
     const op = plan.ops[index]!;
     appendFileSync(file, `${JSON.stringify({ op: op.name, from: op.from, index, ns })}\n`);
   };
-}
-
-function finishStart({ flags }: Invocation, { pid, pidfd }: Pick<Container, "pid" | "pidfd">): void {
-  announce(flags, pid, pidfd, "standard");
 }
 
 /** The pid file, and the pidfd socket, for whoever asked. */

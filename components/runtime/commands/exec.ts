@@ -5,11 +5,9 @@ import { exitCode } from "@gantry/sys";
 import { exec as execute } from "../exec.ts";
 import { containerIo } from "../io.ts";
 import { hostId } from "../users.ts";
-import { announce, inheritedFds } from "./create.ts";
+import { announce, inheritedFds, isExecFailure, NOT_EXECUTED, sayNotExecuted } from "./create.ts";
 import type { Parsed } from "./flags.ts";
 import { type Invocation, messageOf } from "./main.ts";
-
-const FAILED = 255;
 
 export function exec({ flags, context }: Invocation): number {
   try {
@@ -35,8 +33,9 @@ export function exec({ flags, context }: Invocation): number {
     announce(flags, executed.pid, executed.pidfd, "setns");
     return detach ? 0 : exitCode(executed.io.supervise(executed.pid, executed.pidfd));
   } catch (error) {
+    if (isExecFailure(error)) return sayNotExecuted(error.cause, context.log);
     context.log.fatal(`exec failed: ${messageOf(error)}`);
-    return FAILED;
+    return NOT_EXECUTED;
   }
 }
 

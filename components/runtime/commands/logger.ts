@@ -6,6 +6,8 @@ import type { Log } from "../log.ts";
 export interface Logger extends Log {
   /** The last word of a command that failed: to the log, and to standard error. */
   fatal(message: string): void;
+  /** For the log file, if there is one, and not for standard error. */
+  toFile(level: string, message: string): void;
 }
 
 export interface LogOptions {
@@ -34,6 +36,9 @@ export function openLog({ file, format = "text", debug }: LogOptions): Logger {
     },
     warn: (message) => write("warning", message),
     error: (message) => write("error", message),
+    toFile: (level, message) => {
+      if (file) write(level, message);
+    },
     fatal: (message) => {
       write("error", message);
       if (file) writeSync(2, `${message}\n`);

@@ -1,26 +1,26 @@
 /** The control groups as the container sees them; config-linux.md, "Default Filesystems". */
-import { cleanPath, hasNamespace, type Mount, MS_RDONLY, type ParsedMountOptions, type Spec } from "@gantry/oci";
+import { hasNamespace, type Mount, MS_RDONLY, type ParsedMountOptions, type Spec } from "@gantry/oci";
 import { add, type Plan } from "../plan/plan.ts";
 import type { CgroupMountStep, Facts } from "./facts.ts";
-import { ATTACH, attributes } from "./mounts.ts";
+import { ATTACH, attributes, targetOf } from "./mount-attributes.ts";
 import { waitForCgroup } from "./namespaces.ts";
 
 export function mountCgroups(plan: Plan, from: string, mount: Mount, options: ParsedMountOptions, spec: Spec, facts: Facts): void {
   const readonly = (options.flags & MS_RDONLY) !== 0;
   const steps = facts.cgroupMounts?.({ readonly, namespaced: hasNamespace(spec.linux, "cgroup") }) ?? [];
   if (steps.length > 0) waitForCgroup(plan, facts); // its directories must be there
-  for (const step of steps) mountStep(plan, from, cleanPath(mount.destination), step, options.flags);
+  for (const step of steps) mountStep(plan, from, targetOf(mount, facts), step, options.flags);
 }
 
 function mountStep(plan: Plan, from: string, base: string, step: CgroupMountStep, flags: number): void {
   const path = step.path === "" ? base : `${base}/${step.path}`;
   switch (step.kind) {
     case "tmpfs":
-      add(plan, from, "new_fs", ["tmpfs", "tmpfs", ["mode=755"], attributes(flags & ~MS_RDONLY), 0]);
+      add(plan, from, "new_fs", ["tmpfs", "tmpfs", ["mode=755"], attributes(flags & ~MS_RDONLY), 0, ""]);
       add(plan, from, "attach", [path, ATTACH.directory, 0o755, 0]);
       break;
     case "cgroup":
-      add(plan, from, "new_fs", [step.type, step.type === "cgroup2" ? "cgroup" : "cgroup", step.options, attributes(flags), 0]);
+      add(plan, from, "new_fs", [step.type, step.type === "cgroup2" ? "cgroup" : "cgroup", step.options, attributes(flags), 0, ""]);
       add(plan, from, "attach", [path, ATTACH.directory, 0o755, 0]);
       break;
     case "bind":

@@ -1,7 +1,7 @@
 /** Lifecycle step 2, /dev: device nodes and links; config-linux.md, "Default Devices". */
 import { cleanPath, type Device, hasNamespace, MS_BIND, parseMountOptions, type Spec } from "@gantry/oci";
 import { add, type Plan, type Policy } from "../plan/plan.ts";
-import { ATTACH } from "./mounts.ts";
+import { ATTACH, targetOf } from "./mount-attributes.ts";
 import type { Facts } from "./facts.ts";
 
 const TYPES = { c: 0o020000, u: 0o020000, b: 0o060000, p: 0o010000 } as const;
@@ -28,7 +28,7 @@ const EEXIST = 17;
 
 /** Nothing is made where /dev is somebody else's: a bind mount, or no mount namespace of ours. */
 export function makeDevices(plan: Plan, spec: Spec, facts: Facts): void {
-  const dev = spec.mounts?.find((mount) => cleanPath(mount.destination) === "/dev");
+  const dev = spec.mounts?.find((mount) => targetOf(mount, facts) === "/dev");
   const foreign = dev !== undefined && (parseMountOptions(dev.options).flags & MS_BIND) !== 0;
   if (foreign || !hasNamespace(spec.linux, "mount")) return;
   const own = new Set<string>();

@@ -2,8 +2,9 @@
 import { NAMESPACES, type Spec } from "@gantry/oci";
 import { add, newPlan, type Plan } from "../plan/plan.ts";
 import { ROLE, SYNC } from "../plan/sync.ts";
+import { environment } from "./environment.ts";
 import type { Facts } from "./facts.ts";
-import { becomeUser, environment, findProgram, installFilter, labelProcess, listMask, prepareProcess } from "./process.ts";
+import { becomeUser, findProgram, installFilter, labelProcess, listMask, prepareProcess } from "./process.ts";
 
 export interface ExecTarget {
   /** The container's first process. */
@@ -26,7 +27,7 @@ export function compileExec(spec: Spec, facts: Facts, target: ExecTarget): Plan 
   if (initial) add(plan, `${CPU}.initial`, "affinity", [listMask(initial)]);
   // Nobody inside may look at us before we have given up what they may not have (CVE-2016-9962).
   add(plan, "linux.namespaces", "dumpable", [0]);
-  if (facts.bornInCgroup) add(plan, "linux.cgroupsPath", "fork", [0, ROLE.intermediate, 1]);
+  if (facts.bornInCgroup || facts.bornInUnified) add(plan, "linux.cgroupsPath", "fork", [0, ROLE.intermediate, 1]);
   add(plan, "linux.namespaces", "setns_pid", [target.pid, target.namespaces]);
   if (target.namespaces & NAMESPACES.user.flag) add(plan, "linux.namespaces", "become_root", []);
   add(plan, "linux.namespaces", "fork", [0, ROLE.init, 0]);
@@ -49,9 +50,10 @@ export function compileExec(spec: Spec, facts: Facts, target: ExecTarget): Plan 
 function startExec(plan: Plan, spec: Spec, facts: Facts, target: ExecTarget): void {
   const process = spec.process!;
   const filter = spec.linux?.seccomp;
+  labelProcess(plan, process, facts);
+  add(plan, "process", "close_tools", []);
   if (filter && !process.noNewPrivileges) installFilter(plan, filter, facts);
   becomeUser(plan, process, spec, facts);
-  labelProcess(plan, process, facts);
   findProgram(plan, process);
   if (filter && process.noNewPrivileges) installFilter(plan, filter, facts);
   add(plan, "process", "sync", [SYNC.done, "the end of the set-up"]);

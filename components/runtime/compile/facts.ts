@@ -12,6 +12,8 @@ export interface Facts {
   readonly lastCapability: number;
   /** cgroup v2: the container's processes are born in their cgroup. v1: the runtime moves them there. */
   readonly bornInCgroup: boolean;
+  /** Hybrid: born in the v2 half, which no limit depends on, and moved in the others. */
+  readonly bornInUnified: boolean;
   /** Home directory of the user, from the container's passwd file. */
   readonly home: string;
   readonly seccomp: SeccompFacts;

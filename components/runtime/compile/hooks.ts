@@ -1,6 +1,7 @@
 /** Hooks that run in the container's namespaces; those of the runtime's are run by the runtime. config.md, "POSIX-platform Hooks". */
 import type { Hook, Spec, Status } from "@gantry/oci";
 import { add, type Plan } from "../plan/plan.ts";
+import { environment } from "./environment.ts";
 import type { CompileOptions, Facts } from "./facts.ts";
 
 /** True when the launcher must stop for the runtime before its own hooks: to run some, or to be told its pid. */
@@ -21,7 +22,7 @@ export function containerHooks(
   const [before, after] = stateAround(spec, id, status, facts.bundle);
   if (phase === "createContainer") add(plan, "hooks.createContainer", "chdir", ["", 4]);
   for (const [i, hook] of hooks.entries()) {
-    const env = hook.env ?? (phase === "startContainer" ? (spec.process?.env ?? []) : []);
+    const env = hook.env ?? (phase === "startContainer" ? environment(spec.process?.env ?? [], [], facts.home) : []);
     add(plan, `hooks.${phase}[${i}]`, "hook", [hook.path, hookArguments(hook), env, before, after, (hook.timeout ?? 0) * 1000]);
   }
 }

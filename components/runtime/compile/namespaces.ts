@@ -3,6 +3,7 @@ import { NAMESPACES, type NamespaceType, type Spec } from "@gantry/oci";
 import { add, type Plan } from "../plan/plan.ts";
 import { ROLE, SYNC } from "../plan/sync.ts";
 import type { CompileOptions, Facts } from "./facts.ts";
+import { wantsProxy } from "./mount-attributes.ts";
 
 const CLONE_NEWTIME = NAMESPACES.time.flag;
 
@@ -34,11 +35,16 @@ export function joinOrCreateNamespaces(plan: Plan, spec: Spec, facts: Facts, opt
   const oom = spec.process?.oomScoreAdj;
   // First of all: later the process may no longer be dumpable, or no longer privileged enough.
   if (oom !== undefined) add(plan, "process.oomScoreAdj", "write_file", ["/proc/self/oom_score_adj", String(oom), 0]);
-  joinNamespaces(plan, want, facts);
-  let cgroup = facts.bornInCgroup ? 1 : 0;
-  if (want.newUser) {
+  const joinsUser = want.joined.has("user") && wantsProxy(spec, facts);
+  // Inside a user namespace that exists already we would have no right to the cgroup of the host.
+  let cgroup = facts.bornInCgroup || (facts.bornInUnified && (joinsUser || !want.joined.has("user"))) ? 1 : 0;
+  if (want.newUser || joinsUser) {
+    // The parent stays outside the user namespace, as the proxy, if there is need for one.
     add(plan, "linux.namespaces", "fork", [0, ROLE.intermediate, cgroup]);
     cgroup = 0;
+  }
+  joinNamespaces(plan, want, facts);
+  if (want.newUser) {
     add(plan, "linux.uidMappings", "unshare", [NAMESPACES.user.flag]);
     add(plan, "linux.uidMappings", "sync", [SYNC.map, "the user mappings"]);
     add(plan, "linux.uidMappings", "become_root", []);
@@ -81,14 +87,12 @@ function joinNamespaces(plan: Plan, { joined }: Wanted, facts: Facts): void {
   if (!facts.rootless) user();
 }
 
-/** Time offsets can be written only while no process lives in the namespace. Returns the flags taken care of. */
+/** Time offsets can be written only while no process lives in the namespace; the runtime does. Returns the flags taken care of. */
 function createTimeNamespace(plan: Plan, spec: Spec, { fresh }: Wanted): number {
   if (!(fresh & CLONE_NEWTIME)) return 0;
   add(plan, "linux.timeOffsets", "unshare", [CLONE_NEWTIME]);
-  for (const [clock, offset] of Object.entries(spec.linux?.timeOffsets ?? {})) {
-    const line = `${clock} ${offset.secs ?? 0} ${offset.nanosecs ?? 0}\n`;
-    add(plan, `linux.timeOffsets.${clock}`, "write_file", ["/proc/self/timens_offsets", line, 0]);
-  }
+  if (Object.keys(spec.linux?.timeOffsets ?? {}).length > 0)
+    add(plan, "linux.timeOffsets", "sync", [SYNC.time, "the clocks of the time namespace"]);
   return CLONE_NEWTIME;
 }
 

@@ -18,6 +18,7 @@ import { add, type Plan } from "../plan/plan.ts";
 import { SYNC } from "../plan/sync.ts";
 import { compileSeccomp } from "../seccomp/index.ts";
 import { capabilityMasks } from "./capabilities.ts";
+import { environment } from "./environment.ts";
 import type { CompileOptions, Facts } from "./facts.ts";
 import { containerHooks } from "./hooks.ts";
 
@@ -82,6 +83,7 @@ export function startProcess(plan: Plan, spec: Spec, facts: Facts, options: Comp
   const process = spec.process!;
   const filter = spec.linux?.seccomp;
   labelProcess(plan, process, facts);
+  add(plan, "process", "close_tools", []);
   // Without no_new_privs only an administrator may install a filter, and that is over in a moment.
   if (filter && !process.noNewPrivileges) installFilter(plan, filter, facts);
   becomeUser(plan, process, spec, facts);
@@ -136,15 +138,4 @@ export function findProgram(plan: Plan, process: Process): void {
   let path = "";
   for (const entry of process.env ?? []) if (entry.startsWith("PATH=")) path = entry.slice(5);
   add(plan, "process.args[0]", "find_program", [name, path === "" ? [] : path.split(":"), path]);
-}
-
-/** The last of several values wins; HOME is set when nobody did. */
-export function environment(env: readonly string[], extra: readonly string[], home: string): string[] {
-  const values = new Map<string, string>();
-  for (const entry of [...env, ...extra]) {
-    const name = entry.slice(0, entry.indexOf("="));
-    values.set(name, entry);
-  }
-  if (!values.has("HOME") || values.get("HOME") === "HOME=") values.set("HOME", `HOME=${home}`);
-  return [...values.values()];
 }

@@ -2,6 +2,7 @@
 import { cleanPath, MS_BIND, MS_PRIVATE, MS_RDONLY, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, mountOption, parseMountOptions, type Spec } from "@gantry/oci";
 import { add, type Plan } from "../plan/plan.ts";
 import type { CompileOptions, Facts } from "./facts.ts";
+import { isFilledLater, targetOf } from "./mount-attributes.ts";
 
 function rootPropagation(spec: Spec): number {
   const option = mountOption(spec.linux?.rootfsPropagation ?? "");
@@ -17,7 +18,7 @@ export function openRoot(plan: Plan, spec: Spec, facts: Facts, isolated: boolean
     // Something shared above the root would refuse pivot_root, and carry our mounts out to the host.
     if (first & MS_SHARED) add(plan, "root.path", "parent_private", [facts.rootfs]);
   }
-  add(plan, "root.path", "open_root", [facts.rootfs, isolated ? 1 : 0]);
+  add(plan, "root.path", "open_root", [facts.rootfs]);
 }
 
 export function changeRoot(plan: Plan, spec: Spec, facts: Facts, options: CompileOptions, isolated: boolean): void {
@@ -40,17 +41,12 @@ export function changeRoot(plan: Plan, spec: Spec, facts: Facts, options: Compil
 }
 
 /** What was needed writable until now: tmpfs mounts and /dev that asked for `ro`, then the root. */
-export function sealRoot(plan: Plan, spec: Spec): void {
+export function sealRoot(plan: Plan, spec: Spec, facts: Facts): void {
   for (const [i, mount] of (spec.mounts ?? []).entries()) {
     const { flags } = parseMountOptions(mount.options);
-    if (!(flags & MS_RDONLY) || flags & MS_BIND || !isFilledLater(mount.type, mount.destination)) continue;
-    add(plan, `mounts[${i}]`, "late_readonly", [cleanPath(mount.destination)]);
+    const target = targetOf(mount, facts);
+    if (flags & MS_RDONLY && !(flags & MS_BIND) && isFilledLater(mount.type, target)) add(plan, `mounts[${i}]`, "late_readonly", [target]);
   }
   if (spec.root?.readonly) add(plan, "root.readonly", "late_readonly", ["/"]);
   add(plan, "process.user.umask", "umask", [spec.process?.user?.umask ?? 0o022]);
-}
-
-/** Mount points whose content we make ourselves, after they are mounted. */
-export function isFilledLater(type: string | undefined, destination: string): boolean {
-  return type === "tmpfs" || cleanPath(destination) === "/dev";
 }

@@ -2,13 +2,14 @@
 import { errnoText } from "@gantry/sys";
 import type { Op, Plan } from "./plan.ts";
 
-/** `mounts[3]: error mounting "shm" to rootfs at "/dev/shm": …: invalid argument`. */
+/** `linux.sysctl.x: write sysctl x: …`; a mount, whose beginning callers compare, names its field at the end. */
 export function explain(plan: Plan, index: number, errno: number, detail: string): string {
   const op = plan.ops[index];
   if (op === undefined) return `launcher: ${detail || errnoText(errno)}`;
   const words = WORDS[op.name];
   const text = words ? words(op, errno, detail, plan, index) : `${op.name}${argumentText(op)}: ${reason(errno, detail)}`;
-  return op.from ? `${op.from}: ${text}` : text;
+  if (op.from === "" || op.name === "exec") return text;
+  return words === mounting ? `${text} (${op.from})` : `${op.from}: ${text}`;
 }
 
 function reason(errno: number, detail: string): string {
@@ -66,7 +67,7 @@ const WORDS: Readonly<Partial<Record<Op["name"], Words>>> = {
   attach: mounting,
   remount: mounting,
   find_program: program,
-  exec: (op, errno, detail) => `exec ${(op.args[0] as readonly string[])[0]}: ${errnoText(errno)}${detail ? `: ${detail}` : ""}`,
+  exec: (_op, errno, detail) => `exec ${detail.replace(/(\n|$)/, (end) => `: ${errnoText(errno)}${end && ": "}`)}`,
   open_ns: (op, errno, detail) => `open namespace ${op.args[1]}: ${reason(errno, detail)}`,
   setns: (_op, errno) => `join namespace: ${errnoText(errno)}`,
   unshare: (_op, errno) => `create namespaces: ${errnoText(errno)}`,
@@ -78,7 +79,7 @@ const WORDS: Readonly<Partial<Record<Op["name"], Words>>> = {
   hook: (op, _errno, detail) => `error running ${hookName(op.from)}: ${detail.replace(/^signal: [^,]*/, (text) => text.toLowerCase())}`,
   write_file: (op, errno) => `write ${String(op.args[1]).trim()} to ${op.args[0]}: ${errnoText(errno)}`,
   sysctl: (op, errno) => `write sysctl ${op.args[0]}: ${errnoText(errno)}`,
-  ambient: (op, errno, detail) => `can't raise ambient capability ${capabilityName(detail)}: ${errnoText(errno)}`,
+  ambient: (_op, errno, detail) => `can't raise ambient capability ${capabilityName(detail)}: ${errnoText(errno)}`,
   scheduler: (_op, errno) =>
     errno === 1 || errno === 16
       ? `setting scheduler properties: process scheduler can't be used together with AllowedCPUs: ${errnoText(errno)}`

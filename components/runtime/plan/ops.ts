@@ -23,15 +23,15 @@ export const OPS = {
   // The root file system
   propagation: "su", // path, MS_* propagation
   parent_private: "s", // makes the mount that holds the path private, unless it is already
-  open_root: "su", // rootfs, 1 = bind it on itself; every later path is resolved below it
-  new_fs: "ssluu", // type, source, parameters ("key=value" or "flag"), MOUNT_ATTR_*, flags (1 = proc or sysfs may fall back)
+  open_root: "s", // binds the rootfs on itself; every later path is resolved below it
+  new_fs: "ssluus", // type, source, parameters ("key=value" or "flag"), MOUNT_ATTR_*, flags (1 = the host's sysfs will do), directory whose mode it takes ("" = none)
   clone_tree: "su", // source path, flags (1 = recursive, 2 = no symlink at the end)
   clone_null: "", // /dev/null, verified
   mount_attr: "uuuuu", // recursive, attr_set, attr_clr, propagation, attr_clr to try when a flag is locked; on the mount at hand
   idmap: "ssu", // uid map, gid map, recursive
   idmap_ns: "su", // path of a user namespace, recursive
   attach: "suuu", // destination, kind (0 = like the source, 1 = directory, 2 = file), mode of a new directory, flags
-  copy_up: "su", // destination, flags (1 = its content, 2 = its mode and owner); onto the mount at hand
+  copy_up: "s", // destination, whose content and owner the mount at hand takes
   remount: "sulu", // destination, MOUNT_ATTR_* set, parameters, attr_clr
   late_readonly: "s", // path
   mkdir: "suuu", // path, mode, uid, gid
@@ -71,6 +71,7 @@ export const OPS = {
   cwd_inside: "",
   death_signal: "u",
   find_program: "sls", // argv[0], PATH directories, PATH as text for messages
+  close_tools: "", // closes what only the set-up needed
   init: "", // stay as PID 1: reap, forward signals; the program runs as a child
   fifo_wait: "",
   hook: "sllbbu", // path, argv, env, state before the pid, state after it, timeout in ms (0 = none)
