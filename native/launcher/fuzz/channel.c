@@ -30,6 +30,11 @@ static void send_with(int socket, const uint8_t *bytes, size_t size, int fds, in
   HOLDS(sendmsg(socket, &header, MSG_NOSIGNAL) == (ssize_t)size);
 }
 
+int fail_with(struct state *s, int error, const char *format, ...) {
+  (void)s, (void)format;
+  return error;
+}
+
 /* The first byte says how many descriptors come along; no more than the one that the receiver takes may stay open. */
 void fuzz_channel(const uint8_t *bytes, size_t size) {
   static int file = -1;
@@ -47,6 +52,8 @@ void fuzz_channel(const uint8_t *bytes, size_t size) {
   send_with(pair[0], bytes + 1, size - 1, 0, -1);
   struct state s = {.control = pair[1]};
   channel_wait_go(&s);
+  send_with(pair[0], bytes + 1, size - 1, bytes[0] & 3, file);
+  channel_wait_go_joining(&s);
   close(pair[0]);
   HOLDS(channel_receive(pair[1], &m, &received) < 0 && received == -1);
   close(pair[1]);
