@@ -1,11 +1,14 @@
 /** update: new limits for a container that exists; what is not named stays as it is. */
-import { FailedPrecondition, type Resources, validateResources } from "@gantry/oci";
+import { existsSync } from "node:fs";
+import { FailedPrecondition, type IntelRdt, type Resources, validateResources } from "@gantry/oci";
 import { compileResources } from "./cgroups/index.ts";
+import { openRdt } from "./cgroups/rdt.ts";
 import type { Context } from "./create.ts";
 import { validationFacts } from "./host.ts";
 import { type Found, find } from "./lifecycle.ts";
-import { type RdtChange, requireRdt, setRdt } from "./rdt.ts";
 import { writeRecord } from "./state.ts";
+
+export type RdtChange = Pick<IntelRdt, "l3CacheSchema" | "memBwSchema">;
 
 /**
  * Writes the limits and keeps them in the record. If the kernel refuses one of them the old ones are in force again.
@@ -18,7 +21,7 @@ export function update(context: Context, id: string, changes: Resources, rdt: Rd
   const old = spec.linux?.resources ?? {};
   const wanted = withPartners(changes, old);
   for (const warning of validateResources(wanted, validationFacts(context.host))) context.log.warn(warning);
-  if (rdt.l3CacheSchema || rdt.memBwSchema) requireRdt(rdt, spec);
+  const group = rdt.l3CacheSchema || rdt.memBwSchema ? rdtGroup(rdt, found) : undefined;
   const { host } = context;
   const writes = compileResources(wanted, host.cgroups, {
     update: true,
@@ -27,8 +30,21 @@ export function update(context: Context, id: string, changes: Resources, rdt: Rd
     warn: (message) => context.log.warn(message),
   });
   found.cgroup.update(writes);
-  if (rdt.l3CacheSchema || rdt.memBwSchema) setRdt(rdt, found.record.intel_rdt_path);
+  group?.apply();
   remember(found, merge(old, wanted), rdt);
+}
+
+const RESCTRL = "/sys/fs/resctrl";
+
+/** @throws FailedPrecondition when this host, or this container, has no such thing. */
+function rdtGroup(rdt: RdtChange, { id, record }: Found) {
+  if (rdt.l3CacheSchema && !existsSync(`${RESCTRL}/info/L3`))
+    throw new FailedPrecondition("Intel RDT/CAT: l3 cache schema is not enabled");
+  if (rdt.memBwSchema && !existsSync(`${RESCTRL}/info/MB`))
+    throw new FailedPrecondition("Intel RDT/MBA: memory bandwidth schema is not enabled");
+  const config = record.gantry.spec.linux?.intelRdt;
+  if (config === undefined) throw new FailedPrecondition("updating a non-existent Intel RDT configuration is not supported");
+  return openRdt({ config: { ...config, ...rdt }, id, path: record.intel_rdt_path });
 }
 
 function remember({ directory, record }: Found, resources: Resources, rdt: RdtChange): void {
