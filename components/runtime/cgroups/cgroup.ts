@@ -5,6 +5,7 @@ import { isErrno, SysError, writeOnce } from "@gantry/sys";
 import { applyWrites } from "./apply.ts";
 import { type CreatedDirectories, createV1 } from "./create-v1.ts";
 import { destroyCgroup } from "./destroy.ts";
+import { dropUnified, taskFiles, unifiedFd } from "./enter.ts";
 import { type CgroupRoot, openBelow, openRoot, pause, removeDirectory } from "./file.ts";
 import type { CgroupHost } from "./host.ts";
 import type { OomWatch } from "./oom.ts";
@@ -52,8 +53,17 @@ export interface Cgroup extends Disposable {
    * @throws FailedPrecondition when there are processes in it already, or it is frozen.
    */
   create(writes?: readonly CgroupWrite[]): void;
-  /** Moves a process in. */
-  join(pid: number): void;
+  /** Moves a process in; `apart` leaves out the v2 half of a hybrid host. */
+  join(pid: number, apart?: boolean): void;
+  /**
+   * v1: `tasks` files, for the caller to close; a thread that writes 0 to each of them is in the cgroup. Undefined where
+   * `join` has to be used. It is many times as fast: see channel_wait_go_joining in native/launcher/channel.c.
+   */
+  taskFiles(): number[] | undefined;
+  /** Hybrid: the directory in the v2 half for CLONE_INTO_CGROUP, made first with `make`; the caller closes it. */
+  unifiedFd(make?: boolean): number | undefined;
+  /** Removes what `unifiedFd` made, for a start that came no further. */
+  dropUnified(): void;
   /** Moves a process into the sub-cgroups of `exec --cgroup`: `PATH` or `CONTROLLER[,CONTROLLER…]:PATH`. */
   joinSub(pid: number, subs: readonly string[]): void;
   /** v2: the directory (or that of a sub-cgroup) for CLONE_INTO_CGROUP; the caller closes it. */
@@ -89,6 +99,8 @@ export interface CgroupState {
   readonly root: CgroupRoot;
   /** Controllers vanish from it when a rootless user has no right to them. */
   readonly paths: Record<string, string>;
+  /** Directories of a hybrid host's v2 half that were made before all others. */
+  readonly early: string[];
 }
 
 /** The cgroup of a container that is being made. @throws FailedPrecondition when a needed hierarchy is missing. */
@@ -113,7 +125,7 @@ export function reopenCgroup(options: ReopenOptions): Cgroup {
 export function cgroupfs(options: OpenOptions, paths: CgroupPaths): { cgroup: Cgroup; state: CgroupState } {
   const { host } = options;
   const v2 = host.mode === "v2";
-  const state: CgroupState = { options, host, paths: { ...paths }, root: openRoot(host.root, v2) };
+  const state: CgroupState = { options, host, paths: { ...paths }, early: [], root: openRoot(host.root, v2) };
   const cgroup: Cgroup = {
     host,
     driver: "cgroupfs",
@@ -121,7 +133,10 @@ export function cgroupfs(options: OpenOptions, paths: CgroupPaths): { cgroup: Cg
     entersAtClone: v2,
     exists: () => distinctPaths(state.paths).some((path) => exists(state, path)),
     create: (writes = []) => create(state, writes),
-    join: (pid) => join(state, pid),
+    join: (pid, apart = false) => join(state, pid, apart),
+    taskFiles: () => taskFiles(state),
+    unifiedFd: (make = false) => unifiedFd(state, make),
+    dropUnified: () => dropUnified(state),
     joinSub: (pid, subs) => sub().joinSub(state, pid, subs),
     directoryFd: (below) => directoryFd(state, below),
     directoryFdOf: (pid) => sub().directoryFdOf(state, pid),
@@ -174,7 +189,7 @@ function exists({ root }: CgroupState, path: string): boolean {
 }
 
 function create(state: CgroupState, writes: readonly CgroupWrite[]): void {
-  const made: CreatedDirectories = [];
+  const made: CreatedDirectories = state.early.splice(0);
   try {
     if (state.host.mode === "v2") v2().createV2(state, writes, made);
     else createV1(state, writes, made);
@@ -195,12 +210,12 @@ export function requireUnused(state: CgroupState): void {
 const ATTEMPTS = 5;
 const ATTEMPT_PAUSE_MS = 30;
 
-function join(state: CgroupState, pid: number): void {
+function join(state: CgroupState, pid: number, apart: boolean): void {
   const text = String(pid);
   let last: string | undefined;
   for (const controller in state.paths) {
     const path = state.paths[controller]!;
-    if (path === last) continue;
+    if (path === last || (apart && controller === "")) continue;
     last = path;
     try {
       writeProcs(state.root, path, text);

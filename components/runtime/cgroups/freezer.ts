@@ -9,6 +9,8 @@ const TRIES_V1 = 1000;
 const THAW_EVERY = 50;
 const THAW_PAUSE_MS = 10;
 const TRIES_V2 = 1000;
+/** v1: how long a freeze that is under way may take before it is taken for done. */
+const SETTLE_MS = 1000;
 const POLL_MS_V2 = 10;
 
 /** True when this cgroup itself was frozen; a frozen parent does not count. */
@@ -16,10 +18,11 @@ export function frozen({ root, paths, host }: CgroupState): boolean {
   if (host.mode === "v2") return tryReadFile(root, `${paths[""]}/cgroup.freeze`)?.trim() === "1";
   const directory = paths.freezer;
   if (directory === undefined) return false;
-  for (;;) {
+  for (let i = 0; ; i++) {
     const text = tryReadFile(root, `${directory}/freezer.state`)?.trim();
-    if (text === "FROZEN") return tryReadFile(root, `${directory}/freezer.self_freezing`)?.trim() !== "0";
-    if (text !== "FREEZING") return false;
+    if (text !== "FREEZING" && text !== "FROZEN") return false;
+    if (text === "FROZEN" || i === SETTLE_MS)
+      return tryReadFile(root, `${directory}/freezer.self_freezing`)?.trim() !== "0";
     pause(1);
   }
 }

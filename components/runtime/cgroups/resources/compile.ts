@@ -2,6 +2,7 @@
 import { FailedPrecondition, type Resources } from "@gantry/oci";
 import { deviceRules } from "../devices/rules.ts";
 import type { CgroupHost } from "../host.ts";
+import { pidsValue } from "./convert.ts";
 import { compileV1 } from "./v1.ts";
 import { compileV2 } from "./v2.ts";
 import type { CgroupWrite, DevicesWrite, FileWrite, WritePolicy } from "./write.ts";
@@ -68,6 +69,12 @@ export class WriteList {
     return host.mode === "v2"
       ? controller === "cgroup" || host.controllers.includes(controller)
       : host.hierarchies.some((h) => h.controllers.includes(controller));
+  }
+
+  /** The same file on v1 and v2. No limit needs no controller. */
+  pids({ pids }: Resources): void {
+    if (pids?.limit === undefined || (pids.limit < 0 && !this.has("pids"))) return;
+    this.put("pids", "pids.max", pidsValue(pids.limit), "pids.limit");
   }
 
   devices(resources: Resources): void {

@@ -1,18 +1,18 @@
 /** Fields → files of cgroup v1, controller by controller in the order of joining. Pure. */
 import { type BlockIO, type CPU, FailedPrecondition, InvalidArgument, type Memory, type Resources } from "@gantry/oci";
 import type { WriteList } from "./compile.ts";
-import { pidsValue, rdmaLines } from "./convert.ts";
+import { rdmaLines } from "./convert.ts";
 
 export function compileV1(resources: Resources, to: WriteList): void {
   if (resources.unified !== undefined && Object.keys(resources.unified).length > 0)
     throw new FailedPrecondition("linux.resources.unified: invalid configuration: cannot use unified on cgroup v1");
-  const { cpu, memory, blockIO, pids } = resources;
+  const { cpu, memory, blockIO } = resources;
   if (cpu?.cpus) to.put("cpuset", "cpuset.cpus", cpu.cpus, "cpu.cpus", { beforeJoin: true });
   if (cpu?.mems) to.put("cpuset", "cpuset.mems", cpu.mems, "cpu.mems", { beforeJoin: true });
   to.devices(resources);
   if (memory !== undefined) compileMemory(memory, to);
   if (cpu !== undefined) compileCpu(cpu, to);
-  if (pids?.limit !== undefined) to.put("pids", "pids.max", pidsValue(pids.limit), "pids.limit");
+  to.pids(resources);
   if (blockIO !== undefined) compileBlockIo(blockIO, to);
   compileHugepages(resources, to);
   compileNetwork(resources, to);

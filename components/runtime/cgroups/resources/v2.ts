@@ -1,13 +1,13 @@
 /** Fields → files of cgroup v2. Pure. */
 import { type BlockIO, type CPU, InvalidArgument, type Memory, type Resources } from "@gantry/oci";
 import type { WriteList } from "./compile.ts";
-import { cpuWeight, ioWeight, orMax, pidsValue, rdmaLines, swapMax } from "./convert.ts";
+import { cpuWeight, ioWeight, orMax, rdmaLines, swapMax } from "./convert.ts";
 
 const NO_EQUIVALENT = "cgroup v2 has no equivalent";
 
 export function compileV2(resources: Resources, to: WriteList): void {
-  const { pids, memory, blockIO, cpu, network } = resources;
-  if (pids?.limit !== undefined) to.put("pids", "pids.max", pidsValue(pids.limit), "pids.limit");
+  const { memory, blockIO, cpu, network } = resources;
+  to.pids(resources);
   if (memory !== undefined) compileMemory(memory, to);
   if (blockIO !== undefined) compileIo(blockIO, to);
   if (cpu !== undefined) compileCpu(cpu, to);
@@ -74,7 +74,9 @@ function compileCpu(cpu: CPU, to: WriteList): void {
       `linux.resources.cpu.${realtimeRuntime ? "realtimeRuntime" : "realtimePeriod"}: cgroup v2 has no realtime bandwidth control`,
     );
   if (idle !== undefined && idle !== 1) to.put("cpu", "cpu.idle", idle, "cpu.idle");
-  if (shares !== 0 && idle !== 1) to.put("cpu", "cpu.weight", cpuWeight(shares), "cpu.shares");
+  if (shares !== 0 && idle === 1)
+    to.options.warn?.("linux.resources.cpu.shares: unable to apply both shares and idle, ignoring shares");
+  else if (shares !== 0) to.put("cpu", "cpu.weight", cpuWeight(shares), "cpu.shares");
   if (burst !== undefined)
     to.put("cpu", "cpu.max.burst", burst, "cpu.burst", quota !== 0 ? { retry: true } : undefined);
   if (quota !== 0) {
@@ -104,6 +106,10 @@ function compileUnified({ unified = {} }: Resources, to: WriteList): void {
         `linux.resources.${at}: unified resource "${file}" must be in the form CONTROLLER.PARAMETER`,
       );
     const controller = file.slice(0, dot);
+    if (file === "cpu.weight" && unified["cpu.idle"]?.trim() === "1") {
+      to.options.warn?.(`linux.resources.${at}: unable to apply both cpu.weight and cpu.idle, ignoring cpu.weight`);
+      continue;
+    }
     if (!to.has(controller))
       throw new InvalidArgument(
         `linux.resources.${at}: unified resource "${file}" can't be set: controller "${controller}" not available`,

@@ -266,3 +266,15 @@ test("a list of writes survives JSON, so that a plan can carry it", () => {
   const list = compileResources({ memory: { limit: 2n ** 60n, checkBeforeUpdate: true } }, v2);
   expect(JSON.parse(JSON.stringify(list))).toEqual(list);
 });
+
+test("v2: an idle group takes no weight, and that is said", () => {
+  for (const resources of [{ cpu: { idle: 1, shares: 200 } }, { unified: { "cpu.weight": "8", "cpu.idle": "1" } }]) {
+    const warnings: string[] = [];
+    expect(writes(v2, resources, { warn: (message) => warnings.push(message) })).toEqual(["cpu.idle=1"]);
+    expect(warnings.join()).toContain("unable to apply both");
+  }
+});
+
+test("an unlimited number of processes needs no controller", () => {
+  expect(writes({ ...v2, controllers: [] }, { pids: { limit: -1 } })).toEqual([]);
+});
