@@ -1,9 +1,9 @@
 /** Looks at the host once: everything that compiling and validating want to know. */
 import { existsSync, readFileSync } from "node:fs";
-import type { Spec, ValidationFacts } from "@gantry/oci";
+import { hasNamespace, type Spec, type ValidationFacts } from "@gantry/oci";
 import { trySyscall } from "@gantry/sys";
 import { archOfMachine } from "./seccomp/index.ts";
-import { type Cgroup, type CgroupHost, detectCgroups } from "./cgroups/index.ts";
+import { type Cgroup, type CgroupHost, cgroupMounts, detectCgroups } from "./cgroups/index.ts";
 import type { Facts } from "./compile/facts.ts";
 import { homeOf } from "./users.ts";
 
@@ -76,6 +76,7 @@ export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: str
     capabilities: host.capabilities,
     lastCapability: host.lastCapability,
     bornInCgroup: host.cgroups.mode === "v2",
+    bornInUnified: host.cgroups.mode === "hybrid" && !host.rootless && cgroup.driver === "cgroupfs",
     home: homeOf(spec, rootfs, spec.process?.user?.uid ?? 0),
     seccomp: spec.linux?.seccomp ? seccompFacts() : { arch: "SCMP_ARCH_X86_64" },
     setgroupsDenied: host.rootless && read("/proc/self/setgroups").startsWith("deny"),
@@ -83,6 +84,7 @@ export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: str
     kcore: existsSync("/proc/kcore"),
     apparmor: host.apparmor,
     selinux: host.selinux,
+    cgroupMounts: (mount) => cgroupMounts(host.cgroups, cgroup.paths, { ...mount, confined: host.rootless || hasNamespace(spec.linux, "user") }),
   };
 }
 

@@ -20,11 +20,11 @@ function mountStep(plan: Plan, from: string, base: string, step: CgroupMountStep
       add(plan, from, "attach", [path, ATTACH.directory, 0o755, 0]);
       break;
     case "cgroup":
-      add(plan, from, "new_fs", [step.type, step.type === "cgroup2" ? "cgroup" : "cgroup", step.options, attributes(flags), 0, ""]);
+      add(plan, from, "new_fs", [step.type, "cgroup", step.options, attributes(flags), 0, ""]);
       add(plan, from, "attach", [path, ATTACH.directory, 0o755, 0]);
       break;
     case "bind":
-      add(plan, from, "clone_tree", [step.source, 1]);
+      add(plan, from, "clone_tree", [step.source, 0]);
       add(plan, from, "mount_attr", [0, attributes(flags), 0, 0, 0]);
       add(plan, from, "attach", [path, ATTACH.directory, 0o755, 0]);
       break;
