@@ -147,7 +147,7 @@ function start(
       ...(fifo !== undefined && { fifo }),
       ...(directoryFd !== undefined && { cgroup: directoryFd }),
       ...(options.onTrace && { onTrace: (index, ns) => options.onTrace?.(plan, index, ns) }),
-      onWarning: (message) => context.log.warn(message),
+      log: context.log,
       // v1: made while the launcher starts; the plan waits for it where it needs it.
       onSpawned: () => {
         if (!cgroup.entersAtClone) makeCgroup(prepared, progress);

@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import { FailedPrecondition, NAMESPACES, type Process, type Spec, validateProcess } from "@gantry/oci";
 import { AT_FDCWD, isErrno, openat2, RESOLVE_IN_ROOT } from "@gantry/sys";
 import { compileExec } from "./compile/exec.ts";
-import { type Context, setLimits } from "./create.ts";
+import { type Context, enter, setLimits } from "./create.ts";
 import { compileFacts, validationFacts } from "./host.ts";
 import type { ContainerIo } from "./io.ts";
 import { type Launched, LaunchFailure, launch } from "./launch.ts";
@@ -50,7 +50,7 @@ export function exec(context: Context, options: ExecOptions): Executed {
     namespaces: joinable(found),
     extraEnv: options.extraEnv ?? [],
   });
-  const directoryFd = found.cgroup.entersAtClone && hasCgroup(found) ? cgroupFd(found, options.cgroups ?? []) : undefined;
+  const directoryFd = hasCgroup(found) ? cgroupFd(found, options.cgroups ?? []) : undefined;
   plan.cgroup = directoryFd !== undefined;
   try {
     const launched = launch({
@@ -58,11 +58,12 @@ export function exec(context: Context, options: ExecOptions): Executed {
       stdio: io.stdio,
       preserveFds: options.preserveFds ?? 0,
       ...(directoryFd !== undefined && { cgroup: directoryFd }),
-      onWarning: (message) => context.log.warn(message),
+      log: context.log,
       onInit: (pid) => {
-        if (!hasCgroup(found) || directoryFd !== undefined) return;
-        if (options.cgroups?.length) found.cgroup.joinSub(pid, options.cgroups);
-        else found.cgroup.join(pid);
+        if (!hasCgroup(found) || found.cgroup.entersAtClone) return [];
+        if (!options.cgroups?.length) return enter(found.cgroup, pid, plan.cgroup);
+        found.cgroup.joinSub(pid, options.cgroups);
+        return [];
       },
       onReady: (pid) => setLimits(pid, wanted),
       onListener: (pid, pidfd, fd) => {
@@ -71,6 +72,7 @@ export function exec(context: Context, options: ExecOptions): Executed {
       },
       onMaster: (master, name) => io.onMaster(master, name),
     });
+    context.log.debug("setns_init: about to exec");
     return { ...launched, io, process };
   } catch (error) {
     throw explainFailure(error, found);
@@ -83,7 +85,8 @@ function hasCgroup(found: Found): boolean {
   return Object.keys(found.record.cgroup_paths).length > 0;
 }
 
-function cgroupFd(found: Found, subs: readonly string[]): number {
+function cgroupFd(found: Found, subs: readonly string[]): number | undefined {
+  if (!found.cgroup.entersAtClone) return subs.length === 0 ? found.cgroup.unifiedFd() : undefined;
   const sub = subs[0]?.replace(/^.*:/, "") ?? "";
   return found.cgroup.directoryFd(sub);
 }

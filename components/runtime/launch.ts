@@ -17,6 +17,7 @@ import {
   spawnFd,
   waitPid,
 } from "@gantry/sys";
+import type { Log } from "./log.ts";
 import { explain } from "./plan/explain.ts";
 import type { OpName } from "./plan/ops.ts";
 import { encodePlan, type Plan } from "./plan/plan.ts";
@@ -31,7 +32,7 @@ export interface LaunchOptions {
   readonly cgroup?: number;
   /** Receives the time that each operation took. */
   readonly onTrace?: (index: number, nanoseconds: number) => void;
-  readonly onWarning: (message: string) => void;
+  readonly log: Log;
   /** The launcher runs, and does not depend on what this does before it says so. */
   readonly onSpawned?: () => void;
   /**
@@ -77,7 +78,11 @@ export class LaunchFailure extends Error {
  * @throws LaunchFailure, or whatever a callback threw; the processes are gone by then.
  */
 export function launch(options: LaunchOptions): Launched {
+  options.onDebug?.("nsexec container setup");
   const session = start(options);
+  const [launcher] = session.helpers;
+  options.log.debug(`nsexec container setup: launcher ${launcher}`);
+  announceEffects(options, launcher!);
   try {
     options.onSpawned?.();
     converse(session, options);
@@ -90,6 +95,19 @@ export function launch(options: LaunchOptions): Launched {
     for (const fd of session.tasks) closeSync(fd);
     for (const pid of session.helpers) waitPid(pid);
   }
+}
+
+/** For whoever follows what happens to the process: what it inherits, and what watches it. */
+function announceEffects({ plan, log }: LaunchOptions, launcher: number): void {
+  for (const { name, args, from } of plan.ops) {
+    if (name === "affinity" && from.endsWith(".initial")) log.debug(`nsexec[${launcher}]: affinity: 0x${maskText(args[0] as Uint8Array)}`);
+    if (name === "seccomp") log.debug(`seccomp filter flags: ${args[0]}`);
+  }
+}
+
+/** A little-endian mask as one hexadecimal number. */
+function maskText(mask: Uint8Array): string {
+  return Buffer.from(mask).reverse().toString("hex").replace(/^0+(?=.)/, "");
 }
 
 interface Session {
@@ -195,6 +213,8 @@ function converse(session: Session, options: LaunchOptions): void {
         break;
       case MESSAGE.sync:
         if (message.value === SYNC.done) {
+          options.onDebug?.("init: closing the pipe to signal completion");
+          options.log.debug("init: closing the pipe to signal completion");
           if (options.plan.fifo) return;
           done = true;
         } else answer(session, message, options);
@@ -202,7 +222,7 @@ function converse(session: Session, options: LaunchOptions): void {
       case MESSAGE.error:
         throw new LaunchFailure(explain(options.plan, message.op, -message.error, message.text), -message.error, false, options.plan.ops[message.op]?.name);
       case MESSAGE.warning:
-        options.onWarning(explain(options.plan, message.op, -message.error, message.text));
+        options.log.warn(explain(options.plan, message.op, -message.error, message.text));
         break;
       case MESSAGE.fd:
         options.onMaster?.(message.fds[0]!, message.text);
@@ -220,6 +240,8 @@ function adopt(session: Session, message: Message, options: LaunchOptions): void
     session.helpers.push(message.value);
     return;
   }
+  options.log.debug(`child process in init(): pid ${message.value}`);
+  options.onDebug?.(`child process in init(): ${message.value}`);
   session.init = message.value;
   session.pidfd = pidfdOpen(session.init);
   session.tasks = options.onInit(session.init) ?? [];
