@@ -97,7 +97,10 @@ int op_seccomp(struct state *s, const struct arg *a) {
   if (a[0].u == 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0 ? -errno : 0;
   long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, (unsigned)a[0].u, &program);
   if (fd < 0) return -errno;
-  return a[2].u ? channel_wait_go(s) : 0;
+  if (!a[2].u) return 0;
+  int r = channel_wait_go(s);
+  close((int)fd); /* its owner has it by now; a waiting container should not */
+  return r;
 }
 
 int op_bounding(struct state *s, const struct arg *a) {
@@ -157,14 +160,16 @@ int op_chdir(struct state *s, const struct arg *a) {
   return s->cwd_refused ? 0 : -errno;
 }
 
-/* A working directory that is not below our root was reached through a leaked descriptor (CVE-2024-21626). */
+/*
+ * A working directory that is not below our root was reached through a leaked descriptor (CVE-2024-21626). One that has
+ * been deleted has no path that could prove where it is, and its ".." may lead to the host: refused as well.
+ */
 int op_cwd_inside(struct state *s, const struct arg *a) {
   (void)a;
   char path[PATH_SIZE];
   long n = syscall(SYS_getcwd, path, sizeof(path));
-  if (n < 0 && errno == ENOENT) return 0; /* deleted: harmless, and the program will see it */
-  if (n < 0) return -errno;
-  return path[0] == '/' ? 0 : fail_with(s, -EPERM, "current working directory is outside of container mount namespace root -- possible container breakout detected");
+  if (n < 0 && errno != ENOENT) return -errno;
+  return n > 0 && path[0] == '/' ? 0 : fail_with(s, -EPERM, "current working directory is outside of container mount namespace root -- possible container breakout detected");
 }
 
 int op_death_signal(struct state *s, const struct arg *a) {

@@ -29,7 +29,7 @@ export function script(text: string, { terminal = false, pidNamespace = true, in
 const HEAD = 24;
 
 /** The runtime's side of a launch: lets the plan go on, until the program runs. Returns the pid of the process. */
-export function follow({ control }: Launching): number {
+export function follow({ control }: Launching, onReady = () => {}): number {
   const buffer = Buffer.alloc(HEAD + 768);
   let pid = 0;
   for (;;) {
@@ -50,6 +50,7 @@ export function follow({ control }: Launching): number {
       );
     if (type === MESSAGE.pid) pid = Number(buffer.readBigUInt64LE(16));
     if (type === MESSAGE.sync && Number(buffer.readBigUInt64LE(16)) !== SYNC.done) {
+      onReady();
       const go = Buffer.alloc(HEAD);
       go.writeUInt32LE(MESSAGE.go, 0);
       sendMessage(control, go);
