@@ -78,7 +78,6 @@ export class LaunchFailure extends Error {
  * @throws LaunchFailure, or whatever a callback threw; the processes are gone by then.
  */
 export function launch(options: LaunchOptions): Launched {
-  options.onDebug?.("nsexec container setup");
   const session = start(options);
   const [launcher] = session.helpers;
   options.log.debug(`nsexec container setup: launcher ${launcher}`);
@@ -213,7 +212,6 @@ function converse(session: Session, options: LaunchOptions): void {
         break;
       case MESSAGE.sync:
         if (message.value === SYNC.done) {
-          options.onDebug?.("init: closing the pipe to signal completion");
           options.log.debug("init: closing the pipe to signal completion");
           if (options.plan.fifo) return;
           done = true;
@@ -241,7 +239,6 @@ function adopt(session: Session, message: Message, options: LaunchOptions): void
     return;
   }
   options.log.debug(`child process in init(): pid ${message.value}`);
-  options.onDebug?.(`child process in init(): ${message.value}`);
   session.init = message.value;
   session.pidfd = pidfdOpen(session.init);
   session.tasks = options.onInit(session.init) ?? [];
