@@ -1,8 +1,10 @@
-/** Commands that only tell or write: `spec`, `features`, `plan`. */
+/** Commands that only tell or write. */
 import { existsSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { defaultSpec, FailedPrecondition, features as featuresOf } from "@gantry/oci";
+import { print } from "@gantry/sys";
 import { prepare } from "../create.ts";
+import { RUNC_VERSION } from "./help.ts";
 import type { Invocation } from "./main.ts";
 
 export function spec({ flags, context }: Invocation): number {
@@ -16,9 +18,13 @@ export function spec({ flags, context }: Invocation): number {
 }
 
 export function features(): number {
-  const { KERNEL_FLAGS } = require("../seccomp/index.ts") as typeof import("../seccomp/index.ts");
-  void KERNEL_FLAGS;
-  console.log(JSON.stringify(featuresOf({}), null, 4));
+  const { supportedFlags } = require("../seccomp/index.ts") as typeof import("../seccomp/index.ts");
+  const { seccompFacts } = require("../host.ts") as typeof import("../host.ts");
+  const document = featuresOf({
+    seccompFlags: supportedFlags(seccompFacts()),
+    annotations: { "org.opencontainers.runc.version": RUNC_VERSION },
+  });
+  print(`${JSON.stringify(document, null, 4)}\n`);
   return 0;
 }
 
@@ -32,7 +38,7 @@ export function plan({ flags, context }: Invocation): number {
     preserveFds: flags.number("preserve-fds") ?? 0,
   });
   const { formatPlan, planJson } = require("../plan/format.ts") as typeof import("../plan/format.ts");
-  console.log(flags.bool("json") ? planJson(prepared) : formatPlan(prepared));
+  print(`${flags.bool("json") ? planJson(prepared) : formatPlan(prepared)}\n`);
   return 0;
 }
 
