@@ -84,9 +84,14 @@ export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: str
     kcore: existsSync("/proc/kcore"),
     apparmor: host.apparmor,
     selinux: host.selinux,
-    cgroupMounts: (mount) => cgroupMounts(host.cgroups, cgroup.paths, { ...mount, confined: host.rootless || hasNamespace(spec.linux, "user") }),
+    cgroupMounts: (mount) => {
+      const steps = cgroupMounts(host.cgroups, cgroup.paths, { ...mount, confined: host.rootless || hasNamespace(spec.linux, "user") });
+      return host.rootless ? rootlessCgroups().withoutMissing(steps, host.cgroups) : steps;
+    },
   };
 }
+
+const rootlessCgroups = () => require("./rootless-cgroups.ts") as typeof import("./rootless-cgroups.ts");
 
 /** What the seccomp compiler wants to know of this machine and kernel. */
 export function seccompFacts(): Facts["seccomp"] {

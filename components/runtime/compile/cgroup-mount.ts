@@ -25,7 +25,7 @@ function mountStep(plan: Plan, from: string, base: string, step: CgroupMountStep
       break;
     case "bind":
       add(plan, from, "clone_tree", [step.source, 0]);
-      add(plan, from, "mount_attr", [0, attributes(flags), 0, 0, 0]);
+      add(plan, from, "mount_attr", [0, attributes(step.readonly ? flags | MS_RDONLY : flags), 0, 0, 0]);
       add(plan, from, "attach", [path, ATTACH.directory, 0o755, 0]);
       break;
     case "symlink":

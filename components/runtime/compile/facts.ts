@@ -33,7 +33,7 @@ export interface Facts {
 export type CgroupMountStep =
   | { readonly kind: "tmpfs"; readonly path: string }
   | { readonly kind: "cgroup"; readonly path: string; readonly type: "cgroup" | "cgroup2"; readonly options: readonly string[] }
-  | { readonly kind: "bind"; readonly path: string; readonly source: string; readonly mask?: boolean }
+  | { readonly kind: "bind"; readonly path: string; readonly source: string; readonly readonly?: boolean }
   | { readonly kind: "symlink"; readonly path: string; readonly target: string }
   | { readonly kind: "readonly"; readonly path: string };
 
