@@ -12,7 +12,7 @@ const CHECKS: readonly (readonly [what: string, argv: readonly string[]])[] = [
 const failed = CHECKS.filter(([what, argv]) => {
   const { exitCode, stdout, stderr } = Bun.spawnSync([...argv], { cwd: ROOT });
   console.log(`${exitCode === 0 ? "ok  " : "FAIL"} ${what}`);
-  if (exitCode !== 0) process.stdout.write(Buffer.concat([stdout, stderr]));
+  if (exitCode !== 0) console.log(`${stdout}${stderr}`);
   return exitCode !== 0;
 });
 process.exit(failed.length > 0 ? 1 : 0);
