@@ -4,7 +4,7 @@ export * from "./features.ts";
 export * from "./lists.ts";
 export * from "./mount-options.ts";
 export * from "./names.ts";
-export { parseProcess, parseResources, parseSpec } from "./parse.ts";
+export { parseProcess, parseResources, parseSpec, readJson, writeJson } from "./parse.ts";
 export type * from "./spec.ts";
 export type * from "./spec-linux.ts";
 export * from "./state.ts";

@@ -1,6 +1,6 @@
 /**
- * A JSON parser for the two things that `JSON.parse` cannot do: say the line and column of a mistake, and keep every digit
- * of an integer beyond 2^53. Loaded only when one of the two is needed. RFC 8259, strict.
+ * JSON for the two things that `JSON` cannot do: say the line and column of a mistake, and keep every digit of an integer
+ * beyond 2^53. Loaded only when one of the two is needed. RFC 8259, strict.
  */
 import { InvalidArgument } from "./errors.ts";
 
@@ -17,6 +17,15 @@ export function parseJson(text: string, file: string): unknown {
   skipSpace(reader);
   if (reader.at < text.length) fail(reader, `unexpected ${found(reader)} after the end of the document`);
   return value;
+}
+
+/** `JSON.stringify` for plain data that may hold bigints, which are written as numbers with all their digits. */
+export function stringifyJson(value: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  if (Array.isArray(value)) return `[${value.map((item) => stringifyJson(item ?? null)).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
+  return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${stringifyJson(field)}`).join(",")}}`;
 }
 
 interface Reader {

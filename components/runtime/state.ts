@@ -3,7 +3,7 @@
  * happens afterwards `delete` finds what there is to clean. What can be derived is not stored: see `status`.
  */
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
-import { AlreadyExists, InvalidArgument, NotFound, type Spec } from "@gantry/oci";
+import { AlreadyExists, InvalidArgument, NotFound, readJson, type Spec, writeJson } from "@gantry/oci";
 import { AT_FDCWD, isErrno, trySyscall } from "@gantry/sys";
 
 /** The keys of runc's file that other software reads, and under `gantry` what only we need. */
@@ -61,7 +61,7 @@ export function writeRecord(dir: string, record: Record): void {
   const temporary = `${dir}/.state.json.${process.pid}`;
   const fd = openSync(temporary, "wx", 0o600);
   try {
-    writeSync(fd, JSON.stringify(record));
+    writeSync(fd, writeJson(record));
   } finally {
     closeSync(fd);
   }
@@ -72,10 +72,10 @@ export function writeRecord(dir: string, record: Record): void {
 export function readRecord(root: Root, id: string): Record {
   checkId(id);
   try {
-    return JSON.parse(readFileSync(`${directory(root, id)}/state.json`, "utf8"));
+    return readJson(readFileSync(`${directory(root, id)}/state.json`, "utf8"), "state.json") as Record;
   } catch (error) {
     if (isErrno(error, "ENOENT", "ENOTDIR")) throw new NotFound(`container does not exist: ${id}`);
-    if (error instanceof SyntaxError) throw new NotFound(`container ${id}: state.json is damaged: ${error.message}`);
+    if (error instanceof InvalidArgument) throw new NotFound(`container ${id} is damaged: ${error.message}`);
     throw error;
   }
 }

@@ -1,10 +1,11 @@
 /** The numbers as the JSON that readers of `events` expect: which keys are left out at zero, and in which order they come. */
+import { writeJson } from "@gantry/oci";
 import type { RdtStats } from "../rdt-stats.ts";
 import { BLKIO_TABLES, type CgroupStats, CPUSET_FLAGS, type CpuStats, type MemoryEntry, type Psi } from "./types.ts";
 
 /** @returns one line: `data` of a `stats` event. Every digit of a 64-bit number is kept. */
 export function statsJson(stats: CgroupStats, rdt: RdtStats = {}): string {
-  return stringify({
+  return writeJson({
     cpu: cpu(stats.cpu),
     cpuset: present(stats.cpuset, ["cpu_exclusive", ...CPUSET_FLAGS]),
     memory: {
@@ -74,13 +75,4 @@ function sorted(fields: Readonly<Fields>): Fields {
 
 function mapValues<T>(fields: Readonly<Record<string, T>>, map: (value: T) => Fields): Fields {
   return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, map(value)]));
-}
-
-/** JSON.stringify for plain data that may hold bigints. */
-function stringify(value: unknown): string {
-  if (typeof value === "bigint") return String(value);
-  if (Array.isArray(value)) return `[${value.map(stringify).join(",")}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-  return `{${entries.map(([key, v]) => `${JSON.stringify(key)}:${stringify(v)}`).join(",")}}`;
 }
