@@ -8,7 +8,7 @@ import type { Found } from "../lifecycle.ts";
 import { CriuFailure, converse, criuVersion, logRequest, requireFeature, startCriu } from "./criu.ts";
 import { dumpedMounts, dumpedNamespaces } from "./externals.ts";
 import { explainFailure } from "./failure.ts";
-import { type CriuCommon, commonOptions, Directories } from "./options.ts";
+import { type CriuCommon, commonOptions, Directories, logPath } from "./options.ts";
 import { type CriuOptions, type Notification, TYPE } from "./rpc.ts";
 
 export interface CheckpointOptions extends CriuCommon {
@@ -24,6 +24,7 @@ export interface CheckpointOptions extends CriuCommon {
   readonly statusFd?: number | undefined;
 }
 
+const LOG = "dump.log";
 /** The file beside the images that says what descriptors 0 to 2 were. */
 export const DESCRIPTORS = "descriptors.json";
 
@@ -41,11 +42,12 @@ export function requireDumpable(found: Found): void {
  * @throws FailedPrecondition with CRIU's reason; the container runs on then.
  */
 export function dump(context: Context, found: Found, options: CheckpointOptions): void {
+  const common = commonOptions(options, found.record.gantry.spec);
   const version = criuVersion();
   context.log.debug(`Using CRIU ${version}`);
-  using directories = new Directories(options, "dump.log", true);
+  using directories = new Directories(options, LOG, true);
   const request: CriuOptions = {
-    ...commonOptions(options, found.record.gantry.spec),
+    ...common,
     ...directories.options,
     ...dumpOptions(context, found, options, version),
   };
@@ -59,7 +61,7 @@ export function dump(context: Context, found: Found, options: CheckpointOptions)
   try {
     talk(context, type, { ...request, ...(status?.criu && { status_fd: status.fd }) }, status);
   } catch (error) {
-    throw explainFailure(error, directories.log, context);
+    throw explainFailure(error, logPath(options, LOG), context);
   }
 }
 

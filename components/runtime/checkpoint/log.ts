@@ -25,15 +25,18 @@ export function quoteErrors(file: string, log: Log): string | undefined {
   return findReason(lines);
 }
 
-/** After the error that ends its work CRIU cleans up, and that is full of errors as well. */
-const AFTERMATH = /FAILED|Killing processes because of failure|scripts failed/;
+/** After the error that ends its work CRIU gives up step by step, and calls each step an error as well. */
+const AFTERMATH = /FAILED|failed with -?\d|Killing processes because of failure|scripts failed/;
+/** Errors so close together are one failure; what lies further back did not stop CRIU. */
+const NEAR = 3;
 
-/** The last error before CRIU gives up, without its time stamp: those before it did not stop CRIU. */
+/** The error that made CRIU give up, without the time and the process in front. */
 export function findReason(lines: readonly string[]): string | undefined {
-  const errors = lines.filter(isError);
-  const end = errors.findIndex((line) => AFTERMATH.test(line));
-  const reason = end > 0 ? errors[end - 1] : errors.at(-1);
-  return reason?.replace(/^\([\d.]+\)\s*/, "").trim();
+  const errors = [...lines.keys()].filter((i) => isError(lines[i]!));
+  const aftermath = errors.findIndex((i) => AFTERMATH.test(lines[i]!));
+  let at = aftermath > 0 ? aftermath - 1 : errors.length - 1;
+  while (at > 0 && errors[at]! - errors[at - 1]! <= NEAR) at--;
+  return lines[errors[at] ?? -1]?.replace(/^\([\d.]+\)\s*(\d+:\s*)?/, "").trim();
 }
 
 const isError = (line: string) => line.includes("Error");

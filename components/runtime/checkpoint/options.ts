@@ -51,19 +51,21 @@ function configFile({ annotations }: Spec): string | undefined {
   return existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined;
 }
 
-/** The directories of a dump or restore, open while CRIU works. */
+/** Where CRIU writes the log of that name. */
+export function logPath({ imagePath, workPath }: CriuCommon, logFile: string): string {
+  return `${workPath ?? imagePath}/${logFile}`;
+}
+
+/** The directories of a dump or restore, open while CRIU works: in the mount namespace that it works in. */
 export class Directories implements Disposable {
   private readonly fds: number[] = [];
   readonly options: CriuOptions;
-  /** Where CRIU writes its log. */
-  readonly log: string;
 
   /** Makes what does not exist yet (one level). */
   constructor({ imagePath, workPath }: CriuCommon, logFile: string, makeImages: boolean) {
     const images = this.directory(imagePath, makeImages);
     const work = workPath === undefined ? undefined : this.directory(workPath, true);
     this.options = { images_dir_fd: images, work_dir_fd: work, log_file: logFile };
-    this.log = `${workPath ?? imagePath}/${logFile}`;
   }
 
   private directory(path: string, make: boolean): number {

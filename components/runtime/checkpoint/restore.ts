@@ -1,5 +1,5 @@
 /** restore: a container from the files of a checkpoint. */
-import { closeSync, constants, readFileSync, readlinkSync, rmdirSync } from "node:fs";
+import { closeSync, constants, mkdirSync, readFileSync, readlinkSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { FailedPrecondition, hasNamespace, NotFound, type Spec } from "@gantry/oci";
 import { AT_FDCWD, isErrno, openat2, pidfdOpen, pidfdSignal, syscall, waitPid } from "@gantry/sys";
@@ -20,7 +20,7 @@ import { type Criu, CriuFailure, converse, criuVersion, FIRST_EXTRA_FD, logReque
 import { DESCRIPTORS } from "./dump.ts";
 import { deviceMounts, restoredCgroupMounts, restoredNamespaces } from "./externals.ts";
 import { explainFailure } from "./failure.ts";
-import { type CriuCommon, commonOptions, Directories } from "./options.ts";
+import { type CriuCommon, commonOptions, Directories, logPath } from "./options.ts";
 import { inPrivateMounts, prepareRoot } from "./root.ts";
 import { type CriuOptions, type ExternalMount, type Notification, TYPE } from "./rpc.ts";
 
@@ -34,6 +34,8 @@ export interface RestoreOptions extends CriuCommon {
   readonly lsmProfile?: string | undefined;
   readonly lsmMountContext?: string | undefined;
 }
+
+const LOG = "restore.log";
 
 /** What one restore works with. */
 interface Restore {
@@ -61,7 +63,7 @@ export function restoreContainer(context: Context, options: RestoreOptions): Con
   const lsm = lsmOptions(options, version);
   const prepared = prepare(context, { id: options.id, bundle: options.bundle, fifo: false, noPivot: options.noPivot });
   const io = options.io(prepared.spec);
-  using directories = new Directories(options, "restore.log", false);
+  warnOfClosedImages(context, options.imagePath, prepared.spec);
   const namespaces = restoredNamespaces(prepared.spec, version, FIRST_EXTRA_FD);
   try {
     const directory = reserve(context.root, options.id);
@@ -78,14 +80,14 @@ export function restoreContainer(context: Context, options: RestoreOptions): Con
       made: false,
       hooked: false,
     };
-    const request = { ...commonOptions(options, prepared.spec), ...directories.options, ...lsm, ...namespaces.options };
+    const request = { ...commonOptions(options, prepared.spec), ...lsm, ...namespaces.options };
     try {
       writeRecord(directory, record);
       prepared.cgroup.create(prepared.writes);
       restore.made = true;
       run(restore, request, namespaces.fds);
     } catch (error) {
-      const explained = explainFailure(error, directories.log, context);
+      const explained = explainFailure(error, logPath(options, LOG), context);
       abandon(restore);
       throw explained;
     }
@@ -100,6 +102,14 @@ function lsmOptions({ lsmProfile, lsmMountContext }: RestoreOptions, version: nu
   if (lsmMountContext && version < 31_600)
     throw new FailedPrecondition("--lsm-mount-context requires at least CRIU 3.16");
   return { lsm_profile: lsmProfile || undefined, lsm_mount_context: lsmMountContext || undefined };
+}
+
+/** In a user namespace CRIU opens images as the container's root, who is nobody in particular on the host. */
+function warnOfClosedImages({ log }: Context, path: string, { linux }: Spec): void {
+  if (!hasNamespace(linux, "user") || statSync(path).mode & constants.S_IXOTH) return;
+  log.warn(
+    `--image-path: ${path} can be searched by its owner only; a container with a user namespace needs more (chmod o+x)`,
+  );
 }
 
 function abandon({ context, options, prepared, directory, pid, pidfd, made, hooked }: Restore): void {
@@ -118,15 +128,25 @@ function abandon({ context, options, prepared, directory, pid, pidfd, made, hook
 function run(restore: Restore, request: CriuOptions, namespaces: readonly number[]): void {
   const { context, prepared, directory } = restore;
   const root = join(directory, "criu-root");
+  const pipes = inheritedPipes(restore.options.imagePath);
   const stdio = openStdio(restore);
+  mkdirSync(root, { mode: 0o755 });
   try {
-    const { criu, binds } = inPrivateMounts(() => {
-      const names = prepareRoot(root, prepared.rootfs, prepared.bundle, prepared.spec);
-      return { criu: startCriu(stdio.fds, namespaces), binds: names };
-    });
-    using running = criu;
-    const options = { ...request, ...restoreOptions(restore, root, binds), cg_root: enterCgroup(prepared, running) };
-    const inherited = [...(request.inherit_fd ?? []), ...inheritedPipes(restore.options.imagePath)];
+    const inside = inPrivateMounts(() => ({
+      binds: prepareRoot(root, prepared.rootfs, prepared.bundle, prepared.spec),
+      directories: new Directories(restore.options, LOG, false),
+      criu: startCriu(stdio.fds, namespaces),
+    }));
+    using directories = inside.directories;
+    using running = inside.criu;
+    const cgroups = enterCgroup(prepared, running);
+    const options = {
+      ...request,
+      ...directories.options,
+      ...restoreOptions(restore, root, inside.binds),
+      cg_root: cgroups,
+    };
+    const inherited = [...(request.inherit_fd ?? []), ...pipes];
     logRequest(context.log, TYPE.restore, options);
     const onNotify = (notification: Notification, fds: readonly number[]) => answer(restore, notification, fds);
     converse(running, { type: TYPE.restore, opts: { ...options, inherit_fd: inherited } }, onNotify);

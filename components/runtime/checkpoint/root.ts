@@ -2,7 +2,7 @@
  * The root file system as CRIU wants it for a restore: a mount point of its own, with every mount point in it. It is
  * made in a mount namespace that only we and CRIU are in, so nothing is left on the host whatever happens to us.
  */
-import { closeSync, constants, fstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { cleanPath, type Mount, MS_BIND, MS_REC, MS_SLAVE, type Spec } from "@gantry/oci";
 import { AT_FDCWD, CLONE_NEWNS, isErrno, mknod, O_PATH, openat2, RESOLVE_IN_ROOT, syscall } from "@gantry/sys";
@@ -39,7 +39,6 @@ function mount(source: string, target: string, flags: number): void {
  * @returns the bind mounts under the names that a dump gave them.
  */
 export function prepareRoot(directory: string, rootfs: string, bundle: string, spec: Spec): ExternalMount[] {
-  mkdirSync(directory, { mode: 0o755, recursive: true });
   mount(rootfs, directory, MS_BIND | MS_REC);
   const names = makeMountPoints(directory, bundle, spec.mounts ?? []);
   // CRIU makes the bind mounts itself, and wants the root without them.
