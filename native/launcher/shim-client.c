@@ -114,8 +114,11 @@ static void answer(struct shim *shim, struct client *c, const struct shim_reques
       stream_feed(t);
       return reply(c, q->type, 0, t);
     case SHIM_SHUTDOWN:
-      shim->leaving = shim->leaving || shim->tasks[0].state == TASK_ENDED;
-      return reply(c, q->type, shim->tasks[0].state == TASK_ENDED ? 0 : EBUSY, t);
+      if (shim->tasks[0].state != TASK_ENDED) return reply(c, q->type, EBUSY, t);
+      /* Before the answer: after it the directory is the caller's, who may remove it or start another shim there. */
+      unlinkat(shim->directory, "shim.sock", 0);
+      shim->leaving = true;
+      return reply(c, q->type, 0, t);
     default: return reply(c, q->type, 0, t);
   }
 }

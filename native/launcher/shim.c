@@ -138,7 +138,6 @@ static _Noreturn void serve(struct shim *shim) {
     }
     settle(shim);
   }
-  unlinkat(shim->directory, "shim.sock", 0);
   _exit(0);
 }
 

@@ -39,6 +39,8 @@ export interface ContainerStart extends ShimStart {
   readonly directory: string;
   /** Descriptors 3 to 3 + n − 1 go to the container. */
   readonly preserveFds?: number;
+  /** A descriptor from `launcherFd`, for whoever starts many: their code is then in memory once. Stays the caller's. */
+  readonly program?: number;
   /** What ps(1) shows. */
   readonly name?: string;
 }
@@ -67,7 +69,7 @@ export function startShim(start: ContainerStart): Launching & { readonly shim: n
   for (let fd = 3; fd < first; fd++) fds.push(fd);
   fds.push(listener, directory, start.log ?? -1, theirs, plan, ...extras(start));
   try {
-    const program = held.add(launcherFd());
+    const program = start.program ?? held.add(launcherFd());
     const pid = spawnFd({
       execFd: program,
       argv: ["gantry-shim", "shim", String(first), stdio.kind, name],

@@ -17,7 +17,7 @@ import { mkfifo } from "@gantry/sys";
 import { prepare } from "../../create.ts";
 import { inspectHost } from "../../host.ts";
 import { silent } from "../../log.ts";
-import { encodePlan } from "../../plan/plan.ts";
+import { encodePlan, type Plan } from "../../plan/plan.ts";
 import { connectShim, frames, type ShimStdio, startShim } from "../../shim/index.ts";
 import { makeBundle } from "../bundle.ts";
 import { follow, gone } from "./fixture.ts";
@@ -28,11 +28,21 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** Whoever creates a container makes its control group; here it stays in ours. */
+function withoutCgroup(plan: Plan): Plan {
+  const ops = plan.ops.map((op) => (op.name === "fork" ? { ...op, args: [op.args[0]!, op.args[1]!, 0] } : op));
+  return { ...plan, ops, cgroup: false };
+}
+
 /** Creates the container of a bundle: its program waits for a byte in the fifo. */
 async function create(id: string, args: readonly string[], stdio: ShimStdio) {
-  const bundle = makeBundle(join(folder, id), { args, terminal: stdio.kind === "terminal" });
+  const bundle = makeBundle(join(folder, id), {
+    args,
+    terminal: stdio.kind === "terminal",
+    edit: (spec) => ({ ...spec, mounts: spec.mounts!.filter(({ type }) => type !== "cgroup") }),
+  });
   const context = { root: folder, host: inspectHost(), systemdCgroup: false, log: silent };
-  const { plan } = prepare(context, { id, bundle, fifo: true });
+  const plan = withoutCgroup(prepare(context, { id, bundle, fifo: true }).plan);
   const directory = join(folder, `${id}.state`);
   mkdirSync(directory);
   mkfifo(join(directory, "exec.fifo"), 0o622);

@@ -69,12 +69,19 @@ export interface Kept extends AsyncDisposable {
 /** Starts `text` under a shim and waits until it runs. */
 export async function keep(
   text: string,
-  options: { stdio: ShimStdio; log?: number; pidNamespace?: boolean; init?: boolean },
+  options: { stdio: ShimStdio; log?: number; pidNamespace?: boolean; init?: boolean; program?: number },
 ): Promise<Kept> {
   const directory = mkdtempSync(join(tmpdir(), "shim-"));
-  const { stdio, log, pidNamespace = true, init = false } = options;
+  const { stdio, log, pidNamespace = true, init = false, program } = options;
   const plan = encodePlan(script(text, { terminal: stdio.kind === "terminal", pidNamespace, init }));
-  const launching = startShim({ plan, directory, stdio, name: "test", ...(log === undefined ? {} : { log }) });
+  const launching = startShim({
+    plan,
+    directory,
+    stdio,
+    name: "test",
+    ...(log !== undefined && { log }),
+    ...(program !== undefined && { program }),
+  });
   const pid = follow(launching);
   return {
     directory,

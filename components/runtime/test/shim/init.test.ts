@@ -15,13 +15,16 @@ function init(args: readonly string[], env: Record<string, string> = {}) {
   return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
 }
 
-/** Starts it, waits for the first line of output, sends the signal, returns the exit code. */
+/** Starts it, waits for the first line of output, sends the signal, returns the exit code and the rest of the output. */
 async function signalled(signal: NodeJS.Signals, args: readonly string[], env: Record<string, string> = {}) {
   const child = Bun.spawn([LAUNCHER, "init", ...args], { env: { PATH: process.env.PATH!, ...env }, stdin: "ignore" });
   const reader = child.stdout.getReader();
   await reader.read();
   child.kill(signal);
-  return await child.exited;
+  let rest = "";
+  for (let next = await reader.read(); !next.done; next = await reader.read())
+    rest += Buffer.from(next.value).toString();
+  return { code: await child.exited, rest };
 }
 
 test("it ends as the program ended", () => {
@@ -57,14 +60,18 @@ test("exit codes that were named are told as 0", () => {
 });
 
 test("signals reach the program, and the group when that was asked for", async () => {
-  const alone = "trap 'exit 9' TERM; (trap 'exit 1' TERM; sleep 5 & wait) & echo ready; wait; exit 1";
-  expect(await signalled("SIGTERM", ["sh", "-c", alone])).toBe(9);
+  const alone = "trap 'exit 9' TERM; (trap 'echo got' TERM; sleep 0.3) & echo ready; wait; exit 1";
+  expect(await signalled("SIGTERM", ["sh", "-c", alone])).toEqual({ code: 9, rest: "" });
   expect(
     await signalled("SIGUSR1", ["sh", "-c", "trap 'exit 10' USR1; echo ready; while :; do sleep 0.01; done"]),
-  ).toBe(10);
-  const group = "(trap 'exit 6' TERM; sleep 5 & wait) & p=$!; trap '' TERM; echo ready; wait $p; exit $?";
-  expect(await signalled("SIGTERM", ["-g", "sh", "-c", `${group}`])).toBe(6);
-  expect(await signalled("SIGTERM", ["sh", "-c", `${group}`], { TINI_KILL_PROCESS_GROUP: "1" })).toBe(6);
+  ).toEqual({ code: 10, rest: "" });
+  const group =
+    "trap 'exit 6' TERM; (trap 'echo got; exit' TERM; echo ready; while :; do sleep 0.01; done) & while :; do sleep 0.01; done";
+  expect(await signalled("SIGTERM", ["-g", "sh", "-c", group])).toEqual({ code: 6, rest: "got\n" });
+  expect(await signalled("SIGTERM", ["sh", "-c", group], { TINI_KILL_PROCESS_GROUP: "1" })).toEqual({
+    code: 6,
+    rest: "got\n",
+  });
 });
 
 test("orphans are reaped, and the program's own signals are as they were", () => {
@@ -76,7 +83,7 @@ test("orphans are reaped, and the program's own signals are as they were", () =>
 });
 
 test("in a plan, the program is the first child of PID 1, which forwards and reaps", async () => {
-  await using c = await keep("echo pid $$; trap 'exit 21' TERM; (sleep 0.01 &); while :; do sleep 0.01; done", {
+  await using c = await keep("trap 'exit 21' TERM; echo pid $$; (sleep 0.01 &); while :; do sleep 0.01; done", {
     stdio: { kind: "pipes" },
     init: true,
   });
