@@ -1,6 +1,6 @@
 /** create and run: from a bundle to a container's process. Runtime-spec, runtime.md, "Lifecycle"; the steps are in order. */
 import { closeSync, openSync, readlinkSync } from "node:fs";
-import { FailedPrecondition, type NamespaceType, NAMESPACES, PermissionDenied, RLIMITS, type Spec } from "@gantry/oci";
+import { FailedPrecondition, type Mount, type NamespaceType, NAMESPACES, PermissionDenied, RLIMITS, type Spec } from "@gantry/oci";
 import { isErrno, mkfifo, setLimit } from "@gantry/sys";
 import { loadBundle } from "./bundle.ts";
 import { type Cgroup, type CgroupWrite, compileResources, openCgroup } from "./cgroups/index.ts";
@@ -37,7 +37,10 @@ export interface CreateOptions {
   readonly noNewKeyring?: boolean | undefined;
   readonly preserveFds?: number | undefined;
   readonly extraEnv?: readonly string[] | undefined;
-  readonly pidfdSocket?: string | undefined;
+  /** Beside those of the configuration, after them. */
+  readonly mounts?: readonly Mount[] | undefined;
+  /** The container's directory is there. */
+  readonly onReserved?: ((directory: string) => void) | undefined;
   readonly onTrace?: ((plan: Plan, index: number, nanoseconds: number) => void) | undefined;
 }
 
@@ -66,7 +69,9 @@ export function prepare(context: Context, options: Omit<CreateOptions, "io">): P
   const { host, log } = context;
   const noPivot = options.noPivot ?? false;
   const validation = validationFacts(host, { systemdCgroup: context.systemdCgroup, noPivot });
-  const { spec, path, rootfs } = loadBundle(options.bundle, validation, log);
+  const bundle = loadBundle(options.bundle, validation, log);
+  const { path, rootfs } = bundle;
+  const spec = options.mounts ? { ...bundle.spec, mounts: [...(bundle.spec.mounts ?? []), ...options.mounts] } : bundle.spec;
   const cgroup = openCgroup({
     host: host.cgroups,
     cgroupsPath: spec.linux?.cgroupsPath,
@@ -105,6 +110,7 @@ export function createContainer(context: Context, options: CreateOptions): Conta
   const progress = { made: false, hooked: false };
   try {
     writeRecord(directory, record); // at once: whatever happens now, `delete` finds what there is to clean
+    options.onReserved?.(directory);
     if (prepared.cgroup.entersAtClone) makeCgroup(prepared, progress);
     launched = start(context, { ...options, io }, prepared, directory, progress, (pid) => {
       record = completeRecord(record, prepared, pid);
@@ -137,7 +143,8 @@ function start(
     limited = true;
   };
   const fifo = options.fifo ? openFifo(directory, spec) : undefined;
-  const directoryFd = !plan.cgroup ? undefined : cgroup.entersAtClone ? cgroup.directoryFd() : cgroup.unifiedFd(true);
+  const born = plan.ops.some(({ name, args }) => name === "fork" && args[2] === 1);
+  const directoryFd = !born ? undefined : cgroup.entersAtClone ? cgroup.directoryFd() : cgroup.unifiedFd(true);
   plan.cgroup = directoryFd !== undefined;
   try {
     return launch({

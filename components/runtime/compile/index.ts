@@ -19,8 +19,8 @@ import { changeRoot, openRoot, sealRoot } from "./rootfs.ts";
 export function compile(spec: Spec, facts: Facts, options: CompileOptions): Plan {
   const plan = newPlan();
   plan.fifo = options.fifo;
+  plan.cgroup = facts.bornInCgroup;
   joinOrCreateNamespaces(plan, spec, facts, options); // before any file is touched: ids must mean the same everywhere
-  plan.cgroup = plan.ops.some(({ name, args }) => name === "fork" && args[2] === 1);
   const isolated = hasNamespace(spec.linux, "mount");
   openRoot(plan, spec, facts, isolated);
   mountAll(plan, spec, facts);
