@@ -1,7 +1,7 @@
 /** The three streams of a container's process: inherited, piped through us, or a terminal of its own. */
-import { closeSync, fchownSync } from "node:fs";
+import { closeSync, fchownSync, readSync, writeSync } from "node:fs";
 import { FailedPrecondition, InvalidArgument } from "@gantry/oci";
-import { connectUnix, pipe, sendMessage, supervise, syscall } from "@gantry/sys";
+import { connectUnix, isErrno, pipe, pollReadable, sendMessage, supervise, syscall } from "@gantry/sys";
 
 export interface ContainerIo {
   readonly stdio: readonly [number, number, number];
@@ -9,6 +9,8 @@ export interface ContainerIo {
   onMaster(master: number, name: string): void;
   /** The process has started: closes what only it needed. */
   started(): void;
+  /** Copies what the process has written so far, without waiting for more. */
+  pump?(): void;
   /** Copies and forwards until the process ends. Returns its wait status. */
   supervise(pid: number, pidfd: number): number;
 }
@@ -58,6 +60,7 @@ function piped(uid: number, gid: number): ContainerIo {
     started() {
       for (const fd of [inRead, outWrite, errWrite]) closeSync(fd);
     },
+    pump: () => copyReady([[outRead, 1], [errRead, 2]]),
     supervise: (pid, pidfd) =>
       supervise({ pid, pidfd, master: -1, copies: [[0, inWrite, 1], [outRead, 1, 0], [errRead, 2, 0]] }),
   };
@@ -86,6 +89,7 @@ function ownTerminal(): ContainerIo {
       held = master;
     },
     started() {},
+    pump: () => copyReady([[held, 1]]),
     supervise: (pid, pidfd) => supervise({ pid, pidfd, master: held, copies: [[0, held, 0], [held, 1, 0]] }),
   };
 }
@@ -101,4 +105,18 @@ function plainNewlines(master: number): void {
   syscall("ioctl", "terminal", master, TCGETS, bytes);
   termios[1]! &= ~ONLCR;
   syscall("ioctl", "terminal", master, TCSETS, bytes);
+}
+
+function copyReady(pairs: readonly (readonly [from: number, to: number])[]): void {
+  const ready = pollReadable(pairs.map(([from]) => from), 0);
+  const buffer = Buffer.allocUnsafe(65536);
+  for (const [from, to] of pairs) {
+    if (!ready.includes(from)) continue;
+    try {
+      const length = readSync(from, buffer, 0, buffer.length, null);
+      for (let at = 0; at < length; ) at += writeSync(to, buffer, at, length - at);
+    } catch (error) {
+      if (!isErrno(error, "EIO")) throw error; // a terminal that nobody has open any more
+    }
+  }
 }

@@ -5,6 +5,7 @@ import { syscall, trySyscall } from "./syscall.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_SEQPACKET = 5;
 const SOCK_CLOEXEC = 0x80000;
 const SOL_SOCKET = 1;
@@ -20,23 +21,40 @@ export function seqpacketPair(): [number, number] {
   return [fds[0]!, fds[1]!];
 }
 
+/** struct sockaddr_un; a leading "@" stands for the NUL of an abstract address. */
 function unixAddress(path: string): Uint8Array {
   const name = Buffer.from(path);
   if (name.length > 107) throw new SysError("connect", 36, path);
-  const address = new Uint8Array(2 + name.length + 1);
+  const isAbstract = path.startsWith("@");
+  const address = new Uint8Array(2 + name.length + (isAbstract ? 0 : 1));
   address[0] = AF_UNIX;
   address.set(name, 2);
+  if (isAbstract) address[2] = 0;
   return address;
 }
 
 /** Connects to a stream socket in the file system. */
 export function connectUnix(path: string): number {
-  const fd = syscall("socket", path, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  return socketAt("connect", path, SOCK_STREAM);
+}
+
+/** A datagram socket that sends to the one at `path`. */
+export function connectDatagram(path: string): number {
+  return socketAt("connect", path, SOCK_DGRAM);
+}
+
+/** A datagram socket that receives at `path`. */
+export function bindDatagram(path: string): number {
+  return socketAt("bind", path, SOCK_DGRAM);
+}
+
+function socketAt(call: "connect" | "bind", path: string, type: number): number {
+  const fd = syscall("socket", path, AF_UNIX, type | SOCK_CLOEXEC, 0);
   const address = unixAddress(path);
-  const result = trySyscall("connect", fd, address, address.length);
+  const result = trySyscall(call, fd, address, address.length);
   if (result < 0) {
     require("node:fs").closeSync(fd);
-    throw new SysError("connect", -result, path);
+    throw new SysError(call, -result, path);
   }
   return fd;
 }

@@ -11,10 +11,11 @@ import { hostId } from "../users.ts";
 import type { Parsed } from "./flags.ts";
 import type { Logger } from "./logger.ts";
 import { type Invocation, messageOf } from "./main.ts";
+import type { Notification } from "./notify.ts";
 
 export function create(invocation: Invocation): number {
   return prefixed("runc create failed: ", invocation.context.log, () => {
-    const container = make(invocation, { fifo: true, detach: true });
+    const container = make(invocation, { fifo: true, detach: true }, notify(invocation, false));
     orAbandon(invocation, container, () => {
       container.io.started();
       announce(invocation.flags, container.pid, container.pidfd, "standard");
@@ -23,22 +24,36 @@ export function create(invocation: Invocation): number {
   });
 }
 
-export function run(invocation: Invocation): number {
-  return prefixed("runc run failed: ", invocation.context.log, () => {
+export function run(invocation: Invocation): number | Promise<number> {
+  return prefixed<number | Promise<number>>("runc run failed: ", invocation.context.log, () => {
     const { flags, context } = invocation;
     const detach = flags.bool("detach");
     if (!flags.bool("no-subreaper")) becomeSubreaper();
-    const container = make(invocation, { fifo: false, detach });
+    const notification = notify(invocation, true);
+    const container = make(invocation, { fifo: false, detach }, notification);
     orAbandon(invocation, container, () => {
       container.io.started();
       announce(flags, container.pid, container.pidfd, "standard");
       poststart(context, { id: container.record.id, record: container.record, cgroup: container.cgroup });
     });
-    if (detach) return 0;
-    const status = container.io.supervise(container.pid, container.pidfd);
-    if (!flags.bool("keep")) destroy(context, { id: container.record.id, ...container });
-    return exitCode(status);
+    if (detach) {
+      notification?.relay(container);
+      return 0;
+    }
+    return notification ? notification.relayInForeground(container).then(() => follow(invocation, container)) : follow(invocation, container);
   });
+}
+
+function follow({ flags, context }: Invocation, container: Container): number {
+  const status = container.io.supervise(container.pid, container.pidfd);
+  if (!flags.bool("keep")) destroy(context, { id: container.record.id, ...container });
+  return exitCode(status);
+}
+
+/** Only for who was started by a service manager that wants to know. */
+function notify(invocation: Invocation, bind: boolean): Notification | undefined {
+  const host = process.env["NOTIFY_SOCKET"];
+  return host ? (require("./notify.ts") as typeof import("./notify.ts")).notification(invocation, host, bind) : undefined;
 }
 
 /** A container whose start could not be completed is not left behind. */
@@ -57,7 +72,7 @@ function orAbandon({ context }: Invocation, container: Container, complete: () =
 export const NOT_EXECUTED = 255;
 
 /** Puts the phase in front of what went wrong. */
-export function prefixed(prefix: string, log: Logger, action: () => number): number {
+export function prefixed<T extends number | Promise<number>>(prefix: string, log: Logger, action: () => T): T | number {
   try {
     return action();
   } catch (error) {
@@ -81,7 +96,7 @@ export function sayNotExecuted({ message, errno }: LaunchFailure, log: Logger): 
   return NOT_EXECUTED;
 }
 
-function make({ flags, context }: Invocation, how: { fifo: boolean; detach: boolean }): Container {
+function make({ flags, context }: Invocation, how: { fifo: boolean; detach: boolean }, notification: Notification | undefined): Container {
   const bundle = absolutePath(flags.string("bundle") ?? ".");
   const io = (spec: Spec) =>
     containerIo({
@@ -101,22 +116,30 @@ function make({ flags, context }: Invocation, how: { fifo: boolean; detach: bool
     noPivot: flags.bool("no-pivot"),
     noNewKeyring: flags.bool("no-new-keyring"),
     preserveFds,
-    extraEnv,
+    ...notification?.options,
+    extraEnv: notification ? [...extraEnv, notification.env] : extraEnv,
     ...(trace && { onTrace: tracer(trace) }),
   });
 }
 
-/** What runs from 3 on: the sockets of socket activation first, then those asked for. @throws InvalidArgument for a closed one. */
-export function inheritedFds(flags: Parsed): { preserveFds: number; extraEnv: string[] } {
+/** Sockets of socket activation are at 3 and up, before those asked for: sd_listen_fds(3). They are ours unless meant for another process. */
+function listenFds(): number {
+  const pid = process.env["LISTEN_PID"];
+  const count = Number(process.env["LISTEN_FDS"]);
+  return Number.isSafeInteger(count) && count > 0 && (!pid || Number(pid) === process.pid) ? count : 0;
+}
+
+/** What runs from 3 on. @throws InvalidArgument for a closed one. */
+export function inheritedFds(flags: Parsed, listen = listenFds()): { preserveFds: number; extraEnv: string[] } {
   const asked = flags.number("preserve-fds") ?? 0;
-  const listen = Number(process.env["LISTEN_FDS"] ?? 0) || 0;
   const total = asked + listen;
   for (let fd = 3; fd < 3 + total; fd++) {
     try {
       fstatSync(fd);
       setCloseOnExec(fd, false);
     } catch {
-      throw new InvalidArgument(`unable to stat preserved-fd ${fd - 3 + 3 - listen} (of ${asked}): no such descriptor`);
+      const which = fd < 3 + listen ? `LISTEN_FDS descriptor ${fd} (of ${listen})` : `preserved-fd ${fd - listen} (of ${asked})`;
+      throw new InvalidArgument(`unable to stat ${which}: no such descriptor`);
     }
   }
   return { preserveFds: total, extraEnv: listen > 0 ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : [] };

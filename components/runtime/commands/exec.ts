@@ -12,7 +12,7 @@ import { type Invocation, messageOf } from "./main.ts";
 export function exec({ flags, context }: Invocation): number {
   try {
     const detach = flags.bool("detach");
-    const { preserveFds, extraEnv } = inheritedFds(flags);
+    const { preserveFds, extraEnv } = inheritedFds(flags, 0); // socket activation is for a container's first process
     const executed = execute(context, {
       id: flags.positional[0]!,
       process: (spec) => processOf(flags, spec),

@@ -8,7 +8,9 @@ import { type Invocation, messageOf } from "./main.ts";
 const id = ({ flags }: Invocation) => flags.positional[0]!;
 
 export function start(invocation: Invocation): number {
-  lifecycle.start(invocation.context, id(invocation));
+  const host = process.env["NOTIFY_SOCKET"];
+  if (host) (require("./notify.ts") as typeof import("./notify.ts")).startAndRelay(invocation, host);
+  else lifecycle.start(invocation.context, id(invocation));
   return 0;
 }
 
