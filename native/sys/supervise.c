@@ -16,7 +16,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { MAX_COPIES = 3, CHUNK = 4096 /* PIPE_BUF: what a writable pipe takes without blocking */ };
+enum { MAX_COPIES = 3, CHUNK = 4096 /* PIPE_BUF: what a writable pipe takes without blocking */, BACKGROUND_MS = 100 };
 
 struct copy {
   int from, to; /* -1 once finished */
@@ -35,11 +35,14 @@ static void on_signal(int sig) {
   errno = saved;
 }
 
-/* Everything but what cannot be caught, faults of our own, SIGURG, and SIGPWR, with which the garbage collector stops threads. */
+/*
+ * Everything but what cannot be caught, faults of our own, SIGURG, SIGPWR, with which the garbage collector stops threads,
+ * and what our terminal says to a job in the background: with a handler the call that caused it would be tried for ever.
+ */
 static bool forwarded(int sig) {
   switch (sig) {
     case SIGKILL: case SIGSTOP: case SIGSEGV: case SIGBUS: case SIGILL: case SIGFPE: case SIGTRAP:
-    case SIGSYS: case SIGURG: case SIGPWR: case SIGPIPE: case 32: case 33:
+    case SIGSYS: case SIGURG: case SIGPWR: case SIGPIPE: case SIGTTIN: case SIGTTOU: case 32: case 33:
       return false;
     default: return true;
   }
@@ -76,6 +79,12 @@ static void drain(struct copy *c) {
   }
 }
 
+/* The terminal has another job in its foreground: whoever reads from it now is stopped. */
+static bool in_background(int fd) {
+  pid_t foreground = tcgetpgrp(fd);
+  return foreground >= 0 && foreground != getpgrp();
+}
+
 static void resize(int master) {
   struct winsize size;
   if (master >= 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) ioctl(master, TIOCSWINSZ, &size);
@@ -106,11 +115,14 @@ static int run(int pid, int pidfd, int master, struct copy *copies, int count) {
   int status = 0;
   for (bool ended = false; !ended;) {
     struct pollfd p[2 + MAX_COPIES] = {{.fd = pidfd, .events = POLLIN}, {.fd = signal_pipe[0], .events = POLLIN}};
+    int timeout = -1;
     for (int i = 0; i < count; i++) {
       bool full = copies[i].length > 0;
       p[2 + i] = (struct pollfd){.fd = full ? copies[i].to : copies[i].from, .events = full ? POLLOUT : POLLIN};
+      /* As a job in the background we leave the input alone; nothing tells that we were brought to the front, so we look. */
+      if (!full && p[2 + i].fd == STDIN_FILENO && in_background(STDIN_FILENO)) p[2 + i].fd = -1, timeout = BACKGROUND_MS;
     }
-    if (poll(p, 2 + (nfds_t)count, -1) < 0 && errno != EINTR) return -errno;
+    if (poll(p, 2 + (nfds_t)count, timeout) < 0 && errno != EINTR) return -errno;
     for (int i = 0; i < count; i++) {
       if (!p[2 + i].revents) continue;
       if (copies[i].length > 0) pump_out(&copies[i]);
@@ -120,7 +132,7 @@ static int run(int pid, int pidfd, int master, struct copy *copies, int count) {
     if (p[0].revents || p[1].revents) ended = reap(pid, &status);
   }
   for (int i = 0; i < count; i++) {
-    if (copies[i].to != master || master < 0) drain(&copies[i]);
+    if (copies[i].from != STDIN_FILENO) drain(&copies[i]); /* what is typed from now on is for someone else */
   }
   return status;
 }
