@@ -1,5 +1,5 @@
 /** The executable. Called as `runc` or `gantry-runc` it is the runtime's command line; else the first word names a component. */
-import { baseName, exitNow, primeCgroupMoves, printError } from "@gantry/sys";
+import { baseName, exitNow, printError } from "@gantry/sys";
 
 /** In a compiled executable argv is [runtime, script, …]; the name we were called by is in argv0. */
 async function main(): Promise<number> {
@@ -13,11 +13,7 @@ async function main(): Promise<number> {
   return component === undefined || component === "--help" || component === "help" ? 0 : 1;
 }
 
-/** Commands that move a process into a control group. */
-const MOVES: ReadonlySet<string> = new Set(["run", "create", "exec"]);
-
 function runtime(program: string, argv: readonly string[]): Promise<number> {
-  if (argv.some((word) => MOVES.has(word))) primeCgroupMoves();
   const commands = require("@gantry/runtime/commands") as typeof import("@gantry/runtime/commands");
   return commands.main(program, argv);
 }

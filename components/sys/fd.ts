@@ -1,9 +1,9 @@
 /** Descriptors, files and what node:fs has no words for. */
 import { closeSync, constants, readSync, writeSync } from "node:fs";
 import { AT_FDCWD, O_CLOEXEC } from "./constants.ts";
+import { isErrno, SysError } from "./error.ts";
 import { native } from "./native.ts";
 import { syscall, trySyscall } from "./syscall.ts";
-import { isErrno, SysError } from "./error.ts";
 
 /** A descriptor that is closed at the end of its `using` scope. */
 export class Fd implements Disposable {
@@ -15,7 +15,10 @@ export class Fd implements Disposable {
 
 /** openat2(2), close-on-exec. `resolve` holds RESOLVE_* flags. */
 export function openat2(dir: number, path: string, flags: number, resolve = 0, mode = 0): number {
-  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), BigInt(resolve)]);
+  const how = new Uint32Array(6); // three 64-bit numbers whose upper halves are 0
+  how[0] = flags | O_CLOEXEC;
+  how[2] = mode;
+  how[4] = resolve;
   return syscall("openat2", path, dir, path, new Uint8Array(how.buffer), 24);
 }
 
@@ -134,14 +137,3 @@ export function mknod(path: string, mode: number, device = 0n): void {
 export function mkfifo(path: string, mode: number): void {
   mknod(path, constants.S_IFIFO | mode);
 }
-
-/**
- * Starts paying for the first move into a cgroup v1 hierarchy while there is still other work to do; see
- * native/sys/prime.c. Does nothing where there is no such hierarchy.
- */
-export function primeCgroupMoves(): void {
-  const fd = trySyscall("openat2", AT_FDCWD, "/sys/fs/cgroup/freezer/cgroup.procs", new Uint8Array(new BigUint64Array([BigInt(O_WRONLY | O_CLOEXEC), 0n, 0n]).buffer), 24);
-  if (fd >= 0) native.prime(fd);
-}
-
-const O_WRONLY = 1;

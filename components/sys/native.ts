@@ -16,7 +16,6 @@ interface Addon {
     parentDeathSignal?: number;
   }): number;
   launcher(): number;
-  prime(fd: number): void;
   supervise(options: {
     pid: number;
     pidfd: number;

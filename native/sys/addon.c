@@ -57,7 +57,7 @@ static napi_value init(napi_env env, napi_value exports) {
     napi_callback call;
   } FUNCTIONS[] = {
       {"syscall", sys_syscall}, {"syscallAsync", sys_syscall_async}, {"spawn", sys_spawn},
-      {"launcher", sys_launcher}, {"supervise", sys_supervise}, {"prime", sys_prime},
+      {"launcher", sys_launcher}, {"supervise", sys_supervise},
   };
   for (size_t i = 0; i < COUNT(FUNCTIONS); i++) {
     napi_value function;

@@ -26,6 +26,5 @@ napi_value sys_syscall_async(napi_env env, napi_callback_info info);
 napi_value sys_spawn(napi_env env, napi_callback_info info);
 napi_value sys_launcher(napi_env env, napi_callback_info info);
 napi_value sys_supervise(napi_env env, napi_callback_info info);
-napi_value sys_prime(napi_env env, napi_callback_info info);
 
 #endif
