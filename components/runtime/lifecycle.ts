@@ -97,7 +97,7 @@ export function start(context: Context, id: string): void {
   if (now === "running") throw new FailedPrecondition("cannot start an already running container");
   if (now !== "created") throw new FailedPrecondition(`cannot start a container in the ${now} state`);
   release(found.directory);
-  poststart(context, found);
+  poststart(found);
 }
 
 /** Writes the byte that the launcher waits for. Nobody on the other side (ENXIO): it has died. */
@@ -120,7 +120,7 @@ function release(dir: string): void {
 }
 
 /** runtime.md, lifecycle step 8: after the user's program was started; a failure stops the container. */
-export function poststart(context: Context, found: Pick<Found, "id" | "record" | "cgroup">): void {
+export function poststart(found: Pick<Found, "id" | "record" | "cgroup">): void {
   const { bundle, spec } = found.record.gantry;
   if (!spec.hooks?.poststart?.length) return;
   try {

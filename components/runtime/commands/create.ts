@@ -34,7 +34,7 @@ export function run(invocation: Invocation): number | Promise<number> {
     orAbandon(invocation, container, () => {
       container.io.started();
       announce(flags, container.pid, container.pidfd, "standard");
-      poststart(context, { id: container.record.id, record: container.record, cgroup: container.cgroup });
+      poststart({ id: container.record.id, record: container.record, cgroup: container.cgroup });
     });
     if (detach) {
       notification?.relay(container);
