@@ -53,15 +53,16 @@ export class Criu implements Disposable {
     private readonly socket: number,
   ) {}
 
+  /** @throws CriuFailure when CRIU has ended. */
   send(request: Request): void {
-    sendMessage(this.socket, encode(REQUEST, request));
+    orEnded(() => sendMessage(this.socket, encode(REQUEST, request)));
   }
 
   /** @throws CriuFailure when CRIU ended instead of answering. */
   receive(): { readonly response: Response; readonly fds: readonly number[] } {
     const buffer = Buffer.allocUnsafe(40_960);
-    const { length, fds } = receiveMessage(this.socket, buffer);
-    if (length === 0) throw new CriuFailure("criu failed: it ended without an answer");
+    const { length, fds } = orEnded(() => receiveMessage(this.socket, buffer));
+    if (length === 0) throw new CriuFailure(ENDED);
     if (length === buffer.length) throw new CriuFailure("criu failed: its answer is too long");
     return { response: decode(RESPONSE, buffer.subarray(0, length)), fds };
   }
@@ -76,6 +77,18 @@ export class Criu implements Disposable {
 
   [Symbol.dispose](): void {
     this.end();
+  }
+}
+
+const ENDED = "criu failed: it ended without an answer";
+
+/** A socket whose other end is closed tells in several ways. */
+function orEnded<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!isErrno(error, "EPIPE", "ECONNRESET")) throw error;
+    throw new CriuFailure(ENDED, undefined, { cause: error });
   }
 }
 
@@ -153,13 +166,22 @@ export function converse(
     if (first) onFirst?.();
     if (!response.success) throw failure(response);
     if (response.type !== TYPE.notify) return expected(request, response);
-    let done = false;
     try {
       onNotify(response.notify ?? {}, fds);
-      done = true;
-    } finally {
-      criu.send({ type: TYPE.notify, notify_success: done });
+    } catch (error) {
+      refuse(criu);
+      throw error;
     }
+    criu.send({ type: TYPE.notify, notify_success: true });
+  }
+}
+
+/** Lets CRIU undo what it did. */
+function refuse(criu: Criu): void {
+  try {
+    criu.send({ type: TYPE.notify, notify_success: false });
+  } catch {
+    // gone already: what matters is why we refuse
   }
 }
 
