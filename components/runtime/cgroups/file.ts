@@ -1,5 +1,5 @@
 /** Cgroup files: opened below the cgroup root and nowhere else, written with one write(2). */
-import { closeSync, constants } from "node:fs";
+import { closeSync, constants, readFileSync } from "node:fs";
 import {
   AT_FDCWD,
   CGROUP2_SUPER_MAGIC,
@@ -11,7 +11,6 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
-  readAll,
   SysError,
   syscall,
   trySyscall,
@@ -76,7 +75,7 @@ export function writeFile(root: CgroupRoot, path: string, value: string): void {
 export function readFile(root: CgroupRoot, path: string): string {
   const fd = openBelow(root, path, constants.O_RDONLY);
   try {
-    return readAll(fd);
+    return readFileSync(fd, "utf8");
   } catch (error) {
     throw withPath(error, path);
   } finally {

@@ -38,33 +38,43 @@ export function detectCgroups(): CgroupHost {
   return { ...host, controllers: words(readFileSync(`${host.root}/cgroup.controllers`, "utf8")) };
 }
 
+// A program that has just started pays for each of its first calls of array functions: loops it is, here and in paths.ts.
+
 /** @returns the facts in the texts of the two files; on v2 `controllers` is still empty. Pure. */
 export function parseCgroups(mountinfo: string, selfCgroup: string): CgroupHost {
   const own = parseCgroupFile(selfCgroup);
-  const mounts = cgroupMounts(mountinfo);
-  const v2 = mounts.findLast((m) => m.type === "cgroup2" && m.mountPoint === CGROUP_ROOT);
-  if (v2 !== undefined) {
-    const unified = { controllers: [""], mountPoint: CGROUP_ROOT, root: v2.root, own: own.get("") ?? "/" };
-    return { mode: "v2", root: CGROUP_ROOT, hierarchies: [], unified, controllers: [] };
+  const usual: CgroupMount[] = [];
+  const elsewhere: CgroupMount[] = [];
+  let top: CgroupMount | undefined;
+  let side: CgroupMount | undefined;
+  for (const mount of cgroupMounts(mountinfo)) {
+    if (mount.type === "cgroup") (mount.mountPoint.startsWith(`${CGROUP_ROOT}/`) ? usual : elsewhere).push(mount);
+    else if (mount.mountPoint === CGROUP_ROOT) top = mount;
+    else if (mount.mountPoint === HYBRID_MOUNT) side ??= mount;
   }
+  const v2 = (mount: CgroupMount): Hierarchy => ({
+    controllers: [""],
+    mountPoint: mount.mountPoint,
+    root: mount.root,
+    own: own.get("") ?? "/",
+  });
+  if (top !== undefined) return { mode: "v2", root: CGROUP_ROOT, hierarchies: [], unified: v2(top), controllers: [] };
   const hierarchies: Hierarchy[] = [];
   const seen = new Set<string>();
-  for (const mount of mounts.filter((m) => m.type === "cgroup").sort(preferDefaultRoot)) {
-    const controllers = mount.options.filter((name) => own.has(name) && !seen.has(name));
-    if (controllers.length === 0) continue;
-    for (const name of controllers) seen.add(name);
-    hierarchies.push({
-      controllers,
-      mountPoint: mount.mountPoint,
-      root: mount.root,
-      own: own.get(controllers[0]!) ?? "/",
-    });
-  }
-  const side = mounts.find((m) => m.type === "cgroup2" && m.mountPoint === HYBRID_MOUNT);
+  for (const mount of usual) addHierarchy(hierarchies, mount, own, seen);
+  for (const mount of elsewhere) addHierarchy(hierarchies, mount, own, seen);
   const facts = { root: CGROUP_ROOT, hierarchies, controllers: [] };
-  if (side === undefined) return { mode: "v1", ...facts };
-  const unified = { controllers: [""], mountPoint: HYBRID_MOUNT, root: side.root, own: own.get("") ?? "/" };
-  return { mode: "hybrid", ...facts, unified };
+  return side === undefined ? { mode: "v1", ...facts } : { mode: "hybrid", ...facts, unified: v2(side) };
+}
+
+/** Controllers are those of the options that `/proc/self/cgroup` knows. A second mount of one is passed over. */
+function addHierarchy(to: Hierarchy[], mount: CgroupMount, own: ReadonlyMap<string, string>, seen: Set<string>): void {
+  const controllers: string[] = [];
+  for (const name of mount.options) if (own.has(name) && !seen.has(name)) controllers.push(name);
+  if (controllers.length === 0) return;
+  for (const name of controllers) seen.add(name);
+  const { mountPoint, root } = mount;
+  to.push({ controllers, mountPoint, root, own: own.get(controllers[0]!) ?? "/" });
 }
 
 /** @returns for each controller (`name=…` for named hierarchies, `""` for v2) the path in `/proc/PID/cgroup`. */
@@ -109,11 +119,6 @@ function unescapePath(path: string): string {
   return path.includes("\\")
     ? path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)))
     : path;
-}
-
-function preferDefaultRoot(a: CgroupMount, b: CgroupMount): number {
-  const rank = (m: CgroupMount) => (m.mountPoint.startsWith(`${CGROUP_ROOT}/`) ? 0 : 1);
-  return rank(a) - rank(b);
 }
 
 /** Splits at blanks and newlines, without empty words. */

@@ -43,7 +43,8 @@ export function cgroupfsPaths(host: CgroupHost, cgroupsPath: string, id: string)
 /** @returns the hierarchy that has `controller` (`""`: cgroup v2), if it is mounted. */
 export function findHierarchy(host: CgroupHost, controller: string): Hierarchy | undefined {
   if (controller === "") return host.unified;
-  return host.hierarchies.find((h) => h.controllers.includes(controller));
+  for (const hierarchy of host.hierarchies) if (hierarchy.controllers.includes(controller)) return hierarchy;
+  return undefined;
 }
 
 function v1Path(hierarchy: Hierarchy, inner: string): string {
@@ -72,6 +73,7 @@ export function cleanPath(path: string): string {
 
 /** True for nearly every path that comes by; the real thing costs a tenth of a millisecond when a program has just started. */
 function isClean(path: string): boolean {
+  if (path === "/") return true;
   return !(path.startsWith(".") || path.endsWith("/") || path.includes("/.") || path.includes("//"));
 }
 

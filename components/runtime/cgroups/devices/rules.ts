@@ -24,19 +24,19 @@ const rule = (type: "b" | "c", major: number, minor: number, access: number): De
   access,
 });
 
-/** What every container may use, after its own rules; by the node's path, for the six that it also finds in /dev. */
-const DEFAULTS: readonly (readonly [path: string, DeviceRule])[] = [
-  ["", rule("c", -1, -1, MKNOD)],
-  ["", rule("b", -1, -1, MKNOD)],
-  ["/dev/null", rule("c", 1, 3, RWM)],
-  ["/dev/random", rule("c", 1, 8, RWM)],
-  ["/dev/full", rule("c", 1, 7, RWM)],
-  ["/dev/tty", rule("c", 5, 0, RWM)],
-  ["/dev/zero", rule("c", 1, 5, RWM)],
-  ["/dev/urandom", rule("c", 1, 9, RWM)],
-  ["", rule("c", 136, -1, RWM)], // /dev/pts/*
-  ["", rule("c", 5, 2, RWM)], // /dev/ptmx
-  ["", rule("c", 10, 200, RWM)], // /dev/net/tun
+/** What every container may use, after its own rules; with the node's path, for the six that it also finds in /dev. */
+const DEFAULTS: readonly { readonly path: string; readonly rule: DeviceRule }[] = [
+  { path: "", rule: rule("c", -1, -1, MKNOD) },
+  { path: "", rule: rule("b", -1, -1, MKNOD) },
+  { path: "/dev/null", rule: rule("c", 1, 3, RWM) },
+  { path: "/dev/random", rule: rule("c", 1, 8, RWM) },
+  { path: "/dev/full", rule: rule("c", 1, 7, RWM) },
+  { path: "/dev/tty", rule: rule("c", 5, 0, RWM) },
+  { path: "/dev/zero", rule: rule("c", 1, 5, RWM) },
+  { path: "/dev/urandom", rule: rule("c", 1, 9, RWM) },
+  { path: "", rule: rule("c", 136, -1, RWM) }, // /dev/pts/*
+  { path: "", rule: rule("c", 5, 2, RWM) }, // /dev/ptmx
+  { path: "", rule: rule("c", 10, 200, RWM) }, // /dev/net/tun
 ];
 
 /** The rules of config.json, then the default ones, without those whose node `nodes` defines anew. */
@@ -44,25 +44,30 @@ export function deviceRules(
   rules: readonly DeviceCgroup[],
   nodes: readonly { readonly path: string }[] = [],
 ): DeviceRule[] {
-  const all = rules.flatMap(normalise);
-  for (const [path, rule] of DEFAULTS) if (path === "" || !nodes.some((n) => n.path === path)) all.push(rule);
+  const all: DeviceRule[] = [];
+  for (let i = 0; i < rules.length; i++) addRule(all, rules[i]!, i);
+  const defined = new Set<string>();
+  for (const { path } of nodes) defined.add(path);
+  for (const { path, rule } of DEFAULTS) if (!defined.has(path)) all.push(rule);
   return all;
 }
 
-function normalise({ allow, type = "a", major = -1, minor = -1, access = "" }: DeviceCgroup, i: number): DeviceRule[] {
+function addRule(to: DeviceRule[], from: DeviceCgroup, i: number): void {
+  const { allow, type = "a", major = -1, minor = -1, access = "" } = from;
   const at = `linux.resources.devices[${i}]`;
   if (access === "") throw new InvalidArgument(`${at}: device access at ${i} field cannot be empty`);
   if (major < -1) throw new InvalidArgument(`${at}.major: must be -1 (any) or a device number, not ${major}`);
   if (minor < -1) throw new InvalidArgument(`${at}.minor: must be -1 (any) or a device number, not ${minor}`);
-  const rule = { allow, major, minor, access: accessBits(access) };
-  if (type === "b" || type === "c") return [{ ...rule, type }];
-  if (type !== "a" && type !== "") throw new InvalidArgument(`${at}.type: invalid device type "${type}"`);
-  if (major === -1 && minor === -1 && rule.access === RWM) return [{ ...rule, type: "a" }];
-  // The kernel would take "a" with numbers or with some of the rights for everything.
-  return [
-    { ...rule, type: "b" },
-    { ...rule, type: "c" },
-  ];
+  if (type !== "a" && type !== "b" && type !== "c" && type !== "")
+    throw new InvalidArgument(`${at}.type: invalid device type "${type}"`);
+  const bits = accessBits(access);
+  if (type === "b" || type === "c") to.push({ allow, type, major, minor, access: bits });
+  else if (major === -1 && minor === -1 && bits === RWM) to.push({ allow, type: "a", major, minor, access: bits });
+  else {
+    // The kernel would take "a" with numbers or with some of the rights for everything.
+    to.push({ allow, type: "b", major, minor, access: bits });
+    to.push({ allow, type: "c", major, minor, access: bits });
+  }
 }
 
 /** @returns the bits of the letters r, w and m; others have no meaning. */

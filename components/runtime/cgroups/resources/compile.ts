@@ -2,6 +2,7 @@
 import { FailedPrecondition, type Resources } from "@gantry/oci";
 import { deviceRules } from "../devices/rules.ts";
 import type { CgroupHost } from "../host.ts";
+import { findHierarchy } from "../paths.ts";
 import { pidsValue } from "./convert.ts";
 import { compileV1 } from "./v1.ts";
 import { compileV2 } from "./v2.ts";
@@ -68,7 +69,7 @@ export class WriteList {
     const { host } = this;
     return host.mode === "v2"
       ? controller === "cgroup" || host.controllers.includes(controller)
-      : host.hierarchies.some((h) => h.controllers.includes(controller));
+      : findHierarchy(host, controller) !== undefined;
   }
 
   /** The same file on v1 and v2. No limit needs no controller. */

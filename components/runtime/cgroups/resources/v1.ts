@@ -16,7 +16,8 @@ export function compileV1(resources: Resources, to: WriteList): void {
   if (blockIO !== undefined) compileBlockIo(blockIO, to);
   compileHugepages(resources, to);
   compileNetwork(resources, to);
-  for (const { line, at } of rdmaLines(resources)) to.put("rdma", "rdma.max", line, at);
+  if (resources.rdma !== undefined)
+    for (const { line, at } of rdmaLines(resources)) to.put("rdma", "rdma.max", line, at);
 }
 
 /** The limit alone may not exceed memory+swap at any moment: raising both, the kernel takes the limit only after the swap. */

@@ -15,7 +15,8 @@ export function compileV2(resources: Resources, to: WriteList): void {
   if (cpu?.cpus) to.put("cpuset", "cpuset.cpus", cpu.cpus, "cpu.cpus", { beforeJoin: true });
   if (cpu?.mems) to.put("cpuset", "cpuset.mems", cpu.mems, "cpu.mems", { beforeJoin: true });
   compileHugepages(resources, to);
-  for (const { line, at, device } of rdmaLines(resources)) to.put("rdma", "rdma.max", line, at, { key: device });
+  if (resources.rdma !== undefined)
+    for (const { line, at, device } of rdmaLines(resources)) to.put("rdma", "rdma.max", line, at, { key: device });
   to.ignore(network, "network", ["classID", "priorities"], NO_EQUIVALENT);
   compileUnified(resources, to);
 }
