@@ -26,7 +26,7 @@ export function create(invocation: Invocation): number {
 
 export function run(invocation: Invocation): number | Promise<number> {
   return prefixed<number | Promise<number>>("runc run failed: ", invocation.context.log, () => {
-    const { flags, context } = invocation;
+    const { flags } = invocation;
     const detach = flags.bool("detach");
     if (!flags.bool("no-subreaper")) becomeSubreaper();
     const notification = notify(invocation, true);
