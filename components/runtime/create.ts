@@ -80,8 +80,10 @@ export function prepare(context: Context, options: Omit<CreateOptions, "io">): P
     rootless: host.rootless,
     userNamespace: host.inUserNamespace,
     annotations: spec.annotations,
+    ownerUid: host.cgroups.mode === "v2" ? cgroupOwner(spec) : undefined,
   });
   const writes = compileResources(spec.linux?.resources, host.cgroups, {
+    driver: cgroup.driver,
     nodes: spec.linux?.devices ?? [],
     skipDevices: host.rootless || host.inUserNamespace,
     warn: (message) => log.warn(message),
@@ -98,6 +100,13 @@ export function prepare(context: Context, options: Omit<CreateOptions, "io">): P
     extraEnv: options.extraEnv ?? [],
   });
   return { spec, bundle: path, rootfs, facts, plan, cgroup, writes };
+}
+
+/** The host's uid of who may make cgroups inside. */
+function cgroupOwner(spec: Spec): number | undefined {
+  const { delegatedUser } = require("./cgroups/delegate.ts") as typeof import("./cgroups/delegate.ts");
+  const user = delegatedUser(spec);
+  return user === undefined ? undefined : hostId(spec.linux?.uidMappings, user);
 }
 
 /** @throws before anything is left behind: every step undoes the ones before it. */

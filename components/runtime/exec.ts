@@ -88,7 +88,7 @@ function hasCgroup(found: Found): boolean {
 function cgroupFd(found: Found, subs: readonly string[]): number | undefined {
   if (!found.cgroup.entersAtClone) return subs.length === 0 ? found.cgroup.unifiedFd() : undefined;
   const sub = subs[0]?.replace(/^.*:/, "") ?? "";
-  return found.cgroup.directoryFd(sub);
+  return found.cgroup.directoryFd(sub, found.record.init_process_pid);
 }
 
 /** Those of the container's namespaces that are not the runtime's own: to join one's own user namespace is an error. */

@@ -75,7 +75,7 @@ export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: str
     rootfs,
     capabilities: host.capabilities,
     lastCapability: host.lastCapability,
-    bornInCgroup: host.cgroups.mode === "v2",
+    bornInCgroup: cgroup.entersAtClone,
     bornInUnified: host.cgroups.mode === "hybrid" && !host.rootless && cgroup.driver === "cgroupfs",
     home: homeOf(spec, rootfs, spec.process?.user?.uid ?? 0),
     seccomp: spec.linux?.seccomp ? seccompFacts() : { arch: "SCMP_ARCH_X86_64" },

@@ -25,6 +25,7 @@ export function update(context: Context, id: string, changes: Resources, rdt: Rd
   const { host } = context;
   const writes = compileResources(wanted, host.cgroups, {
     update: true,
+    driver: found.cgroup.driver,
     nodes: spec.linux?.devices ?? [],
     skipDevices: host.rootless || host.inUserNamespace,
     warn: (message) => context.log.warn(message),

@@ -66,10 +66,11 @@ export interface Cgroup extends Disposable {
   dropUnified(): void;
   /** Moves a process into the sub-cgroups of `exec --cgroup`: `PATH` or `CONTROLLER[,CONTROLLER…]:PATH`. */
   joinSub(pid: number, subs: readonly string[]): void;
-  /** v2: the directory (or that of a sub-cgroup) for CLONE_INTO_CGROUP; the caller closes it. */
-  directoryFd(sub?: string): number;
-  /** v2: that of the cgroup which a process is in now, should the container's own not take any (EBUSY) or be gone (ENOENT). */
-  directoryFdOf(pid: number): number;
+  /**
+   * v2: the directory (or that of a sub-cgroup) for CLONE_INTO_CGROUP; the caller closes it. With `initPid` that of the
+   * container's first process instead, should it have moved away and left a directory that takes no processes, or none.
+   */
+  directoryFd(sub?: string, initPid?: number): number;
   /** Writes limits. @throws FailedPrecondition with the field whose write the kernel refused. */
   apply(writes: readonly CgroupWrite[]): void;
   /** The same; if one fails, the old values come back before the error is thrown. */
@@ -130,7 +131,7 @@ export function cgroupfs(options: OpenOptions, paths: CgroupPaths): { cgroup: Cg
     host,
     driver: "cgroupfs",
     paths: state.paths,
-    entersAtClone: v2,
+    entersAtClone: v2 && !options.rootless, // without a right to cgroups we find out when we move it
     exists: () => distinctPaths(state.paths).some((path) => exists(state, path)),
     create: (writes = []) => create(state, writes),
     join: (pid, apart = false) => join(state, pid, apart),
@@ -138,8 +139,7 @@ export function cgroupfs(options: OpenOptions, paths: CgroupPaths): { cgroup: Cg
     unifiedFd: (make = false) => unifiedFd(state, make),
     dropUnified: () => dropUnified(state),
     joinSub: (pid, subs) => sub().joinSub(state, pid, subs),
-    directoryFd: (below) => directoryFd(state, below),
-    directoryFdOf: (pid) => sub().directoryFdOf(state, pid),
+    directoryFd: (below, initPid) => directoryFd(state, below, initPid),
     apply: (writes) => applyWrites(state, writes),
     update: (writes) => update().updateWrites(state, writes),
     pids: (recursive = false) => listPids(state.root, mainPath(state), recursive),
@@ -253,7 +253,8 @@ export function optional(controller: string, error: unknown): boolean {
 
 /** A rootless user without rights to cgroups, who asked for none in particular. */
 export function tolerated({ options }: CgroupState, error: unknown): boolean {
-  return options.rootless === true && !options.cgroupsPath && isErrno(error, "EACCES", "EPERM", "EROFS");
+  const asked = Boolean(options.cgroupsPath) && !("paths" in options); // of a container that exists it is known already
+  return options.rootless === true && !asked && isErrno(error, "EACCES", "EPERM", "EROFS");
 }
 
 function joinError({ options }: CgroupState, error: unknown): unknown {
@@ -264,10 +265,12 @@ function joinError({ options }: CgroupState, error: unknown): unknown {
   );
 }
 
-function directoryFd(state: CgroupState, inner = ""): number {
+function directoryFd(state: CgroupState, inner = "", initPid?: number): number {
   const path = state.paths[""];
   if (state.host.mode !== "v2" || path === undefined)
     throw new FailedPrecondition("only a cgroup v2 directory can be cloned into");
+  if (inner === "" && initPid !== undefined && !sub().takesProcesses(state, path))
+    return sub().directoryFdOf(state, initPid);
   const directory = inner === "" ? path : sub().below(path, inner);
   return openBelow(state.root, directory, constants.O_DIRECTORY | constants.O_RDONLY);
 }

@@ -3,7 +3,7 @@ import { constants, readFileSync } from "node:fs";
 import { FailedPrecondition, InvalidArgument } from "@gantry/oci";
 import { isErrno } from "@gantry/sys";
 import { type CgroupState, writeProcs } from "./cgroup.ts";
-import { openBelow } from "./file.ts";
+import { openBelow, tryReadFile } from "./file.ts";
 import { parseCgroupFile } from "./host.ts";
 import { cleanPath } from "./paths.ts";
 
@@ -49,6 +49,11 @@ export function joinSub(state: CgroupState, pid: number, subs: readonly string[]
       throw new FailedPrecondition(`error adding pid ${pid} to cgroups: ${(error as Error).message}`, { cause: error });
     }
   }
+}
+
+/** cgroups(7), "no internal processes": a directory that passes controllers on to its children has none of its own. */
+export function takesProcesses({ root }: CgroupState, directory: string): boolean {
+  return tryReadFile(root, `${directory}/cgroup.subtree_control`)?.trim() === "";
 }
 
 /** The v2 directory that `pid` is in: it may have moved, and taken the right to have processes from the one it was in. */

@@ -40,7 +40,7 @@ export function openSystemd(options: OpenOptions | ReopenOptions): Cgroup {
     ...files,
     driver: "systemd",
     // Only systemd can make the directory, and it does so around a process.
-    entersAtClone: v2 && reopened,
+    entersAtClone: reopened && files.entersAtClone,
     create: (writes = []) => prepare(driver, writes),
     join: (pid) => (reopened ? files.join(pid) : start(driver, pid)),
     apply: (writes) => {

@@ -98,7 +98,9 @@ test("the directory to be cloned into is the container's, a sub-cgroup's, or the
   };
   expect(target(cg.directoryFd())).toBe(cg.paths[""]!);
   expect(target(cg.directoryFd("sub"))).toBe(`${cg.paths[""]}/sub`);
-  expect(target(cg.directoryFdOf(sleeper.pid))).toBe(`${cg.paths[""]}/sub`);
+  expect(target(cg.directoryFd("", sleeper.pid))).toBe(cg.paths[""]!);
+  writeFileSync(`${cg.paths[""]}/cgroup.subtree_control`, "+memory");
+  expect(target(cg.directoryFd("", sleeper.pid))).toBe(`${cg.paths[""]}/sub`);
   expect(() => cg.directoryFd("../..")).toThrow("bad sub cgroup path");
 });
 
