@@ -1,7 +1,7 @@
 /** Bundles for tests: Debian's static busybox with a configuration that a test changes as it likes. */
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defaultSpec, type Spec } from "@gantry/oci";
+import { defaultSpec, type Spec, writeJson } from "@gantry/oci";
 
 const APPLETS = ["sh", "ls", "cat", "echo", "sleep", "true", "false", "id", "mount", "umount", "ps", "head", "tail", "stty", "touch", "mkdir", "rm", "test", "kill", "hostname", "dd", "grep", "env", "readlink", "stat", "chmod", "chown", "wc", "pwd", "tty", "seq", "cut", "ln", "mknod", "dmesg", "date", "nproc", "ip", "uname"];
 
@@ -21,7 +21,7 @@ export function makeBundle(directory: string, { args = ["true"], terminal = fals
   spec.process!.args = [...args];
   spec.process!.terminal = terminal;
   spec = edit?.(spec) ?? spec;
-  writeFileSync(join(directory, "config.json"), JSON.stringify(spec));
+  writeFileSync(join(directory, "config.json"), writeJson(spec));
   return directory;
 }
 
