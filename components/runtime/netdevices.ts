@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { FailedPrecondition, type NetDevice, NotFound } from "@gantry/oci";
 import { errnoText, isErrno, SysError } from "@gantry/sys";
-import { NetlinkSocket, type NetlinkMessage, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from "@gantry/sys/netlink";
+import { type NetlinkMessage, NetlinkSocket, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from "@gantry/sys/netlink";
 
 const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
@@ -55,7 +55,10 @@ function move(name: string, newName: string, { here, there, namespace }: Sides):
     type: RTM_NEWLINK,
     body: linkBody(index),
     // Name and namespace in one request: at no moment can the old name collide over there.
-    attributes: [[IFLA_IFNAME, text(newName)], [IFLA_NET_NS_FD, number32(namespace)]],
+    attributes: [
+      [IFLA_IFNAME, text(newName)],
+      [IFLA_NET_NS_FD, number32(namespace)],
+    ],
     about: `move ${name} to the container's network namespace as ${newName}`,
   });
   const newIndex = indexOf(there, newName);
@@ -72,7 +75,12 @@ function move(name: string, newName: string, { here, there, namespace }: Sides):
 
 function indexOf(socket: NetlinkSocket, name: string): number {
   const about = `look for ${name}`;
-  const [link] = socket.request({ type: RTM_GETLINK, body: linkBody(0), attributes: [[IFLA_IFNAME, text(name)]], about });
+  const [link] = socket.request({
+    type: RTM_GETLINK,
+    body: linkBody(0),
+    attributes: [[IFLA_IFNAME, text(name)]],
+    about,
+  });
   return link!.body.getInt32(4, true);
 }
 
@@ -87,7 +95,12 @@ function linkBody(index: number, flags = 0, change = 0): Uint8Array {
 
 /** Those that somebody configured for good and that mean the same elsewhere; the kernel drops them with the move. */
 function globalAddresses(socket: NetlinkSocket, index: number): NetlinkMessage[] {
-  const all = socket.request({ type: RTM_GETADDR, flags: NLM_F_DUMP, body: new Uint8Array(8), about: "list addresses" });
+  const all = socket.request({
+    type: RTM_GETADDR,
+    flags: NLM_F_DUMP,
+    body: new Uint8Array(8),
+    about: "list addresses",
+  });
   return all.filter(({ body, attributes }) => {
     const flags = attributes.get(IFA_FLAGS);
     const permanent = (flags ? readNumber32(flags) : body.getUint8(2)) & IFA_F_PERMANENT;

@@ -1,7 +1,16 @@
 /** sd_notify(3) for containers: that the program inside is ready is passed on to the service manager that started us. */
 import { chmodSync, closeSync, constants, existsSync, mkdirSync } from "node:fs";
 import type { Mount } from "@gantry/oci";
-import { AT_FDCWD, bindDatagram, connectDatagram, openat2, pipe, pollReadable, receiveMessage, sendMessage } from "@gantry/sys";
+import {
+  AT_FDCWD,
+  bindDatagram,
+  connectDatagram,
+  openat2,
+  pipe,
+  pollReadable,
+  receiveMessage,
+  sendMessage,
+} from "@gantry/sys";
 import type { Log } from "./log.ts";
 
 const INSIDE = "/run/notify";

@@ -44,7 +44,8 @@ function rdtGroup(rdt: RdtChange, { id, record }: Found) {
   if (rdt.memBwSchema && !existsSync(`${RESCTRL}/info/MB`))
     throw new FailedPrecondition("Intel RDT/MBA: memory bandwidth schema is not enabled");
   const config = record.gantry.spec.linux?.intelRdt;
-  if (config === undefined) throw new FailedPrecondition("updating a non-existent Intel RDT configuration is not supported");
+  if (config === undefined)
+    throw new FailedPrecondition("updating a non-existent Intel RDT configuration is not supported");
   return openRdt({ config: { ...config, ...rdt }, id, path: record.intel_rdt_path });
 }
 
@@ -63,7 +64,8 @@ export function withPartners(changes: Resources, old: Resources): Resources {
     const { period = 0, quota = 0 } = old.cpu ?? {};
     cpu = cpu.period ? { ...cpu, ...(quota && { quota }) } : { ...cpu, ...(period && { period }) };
   }
-  if (memory?.limit === -1 && memory.swap === undefined) memory = { ...memory, swap: 0 }; // it goes with the limit
+  if (memory?.limit === -1 && memory.swap === undefined)
+    memory = { ...memory, swap: 0 }; // it goes with the limit
   else if (memory && Boolean(memory.limit) !== Boolean(memory.swap)) {
     const { limit = 0, swap = 0 } = old.memory ?? {};
     memory = memory.limit ? { ...memory, ...(swap && { swap }) } : { ...memory, ...(limit && { limit }) };
@@ -93,7 +95,9 @@ export function merge(old: Resources, changes: Resources): Resources {
 const MAY_BE_ZERO: ReadonlySet<string> = new Set(["burst", "idle", "swappiness"]);
 
 function set<T extends object>(group: T): Partial<T> {
-  const entries = Object.entries(group).filter(([name, value]) => (value !== 0 && value !== "") || MAY_BE_ZERO.has(name));
+  const entries = Object.entries(group).filter(
+    ([name, value]) => (value !== 0 && value !== "") || MAY_BE_ZERO.has(name),
+  );
   return Object.fromEntries(entries) as Partial<T>;
 }
 

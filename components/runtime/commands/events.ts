@@ -25,7 +25,16 @@ export function events({ flags, context }: Invocation): number {
   return 0;
 }
 
-const UNITS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1e3, m: 6e4, h: 36e5 };
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1e3,
+  m: 6e4,
+  h: 36e5,
+};
 
 /** A duration as Go writes it, such as `1m30s` or `100ms`. @throws UsageError */
 export function milliseconds(text: string): number {

@@ -12,7 +12,11 @@ export function spec({ flags, context }: Invocation): number {
   const path = join(directory, "config.json");
   if (existsSync(path)) throw new FailedPrecondition("File config.json exists. Remove it first");
   const { euid, egid, cgroups } = context.host;
-  const text = JSON.stringify(defaultSpec({ rootless: flags.bool("rootless"), euid, egid, cgroupV2: cgroups.mode === "v2" }), null, "\t");
+  const text = JSON.stringify(
+    defaultSpec({ rootless: flags.bool("rootless"), euid, egid, cgroupV2: cgroups.mode === "v2" }),
+    null,
+    "\t",
+  );
   writeFileSync(path, text, { flag: "wx", mode: 0o666 });
   return 0;
 }
@@ -41,4 +45,3 @@ export function plan({ flags, context }: Invocation): number {
   print(`${flags.bool("json") ? planJson(prepared) : formatPlan(prepared)}\n`);
   return 0;
 }
-

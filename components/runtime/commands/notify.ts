@@ -24,7 +24,13 @@ export interface Notification {
 export function notification({ context, flags }: Invocation, host: string, bind: boolean): Notification {
   const directory = `${context.root}/${flags.positional[0]}`;
   let socket: number | undefined;
-  const relay = (mainPid: number, pidfd: number): Relay => ({ socket: socket!, host, mainPid, pidfd, log: context.log });
+  const relay = (mainPid: number, pidfd: number): Relay => ({
+    socket: socket!,
+    host,
+    mainPid,
+    pidfd,
+    log: context.log,
+  });
   return {
     env: NOTIFY_ENV,
     options: {
@@ -54,7 +60,8 @@ export function startAndRelay({ context, flags }: Invocation, host: string): voi
   const { init_process_pid: mainPid } = found.record;
   const pidfd = socket === undefined ? -1 : pidfdOpen(mainPid);
   start(context, id);
-  if (socket !== undefined) attempt(context.log.warn, () => relayReady({ socket, host, mainPid, pidfd, log: context.log }));
+  if (socket !== undefined)
+    attempt(context.log.warn, () => relayReady({ socket, host, mainPid, pidfd, log: context.log }));
 }
 
 /** A host that does not listen is no reason to stop the container. */

@@ -27,7 +27,12 @@ function fromFile(file: string, warn: (message: string) => void): Resources {
 type Reader = (text: string, flag: string) => number | bigint;
 
 /** Flag → field of `linux.resources` and how its value is read. */
-const NUMBERS: readonly (readonly [flag: string, group: "cpu" | "memory" | "pids" | "blockIO", field: string, read: Reader])[] = [
+const NUMBERS: readonly (readonly [
+  flag: string,
+  group: "cpu" | "memory" | "pids" | "blockIO",
+  field: string,
+  read: Reader,
+])[] = [
   ["blkio-weight", "blockIO", "weight", integer],
   ["cpu-idle", "cpu", "idle", integer],
   ["cpu-burst", "cpu", "burst", unsigned],
@@ -62,9 +67,11 @@ function fromFlags(flags: Parsed): Resources {
 }
 
 function integer(text: string, flag: string): number | bigint {
-  if (!/^[+-]?\d+$/.test(text)) throw new InvalidArgument(`invalid value for ${flag}: parsing "${text}": invalid syntax`);
+  if (!/^[+-]?\d+$/.test(text))
+    throw new InvalidArgument(`invalid value for ${flag}: parsing "${text}": invalid syntax`);
   const value = BigInt(text.replace("+", ""));
-  if (BigInt.asIntN(64, value) !== value) throw new InvalidArgument(`invalid value for ${flag}: parsing "${text}": value out of range`);
+  if (BigInt.asIntN(64, value) !== value)
+    throw new InvalidArgument(`invalid value for ${flag}: parsing "${text}": value out of range`);
   return exact(value);
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BundleOptions, makeBundle } from "./bundle.ts";
-import { RUNC, type Result, runc } from "./command.ts";
+import { type Result, RUNC, runc } from "./command.ts";
 
 export interface Detached extends Disposable {
   readonly id: string;
@@ -33,7 +33,8 @@ export function detached(options: DetachedOptions = {}): Detached {
   const id = `gantry-test-${process.pid}-${++count}`;
   const root = join(folder, "root");
   makeBundle(folder, { args: ["sleep", "1000"], ...options });
-  const call = (args: readonly string[], more: Parameters<typeof runc>[1] = {}) => runc(["--root", root, ...args], more);
+  const call = (args: readonly string[], more: Parameters<typeof runc>[1] = {}) =>
+    runc(["--root", root, ...args], more);
   const [first = "run", ...flags] = options.command ?? ["run", "--detach"];
   // Output to a file: what runs detached keeps a pipe open for as long as it lives.
   const output = join(folder, "output");
@@ -48,7 +49,8 @@ export function detached(options: DetachedOptions = {}): Detached {
     bundle: folder,
     runc: (...args) => call(args),
     runcWith: (stdin, ...args) => call(args, { stdin }),
-    spawn: (...args) => Bun.spawn([...RUNC, "--root", root, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" }),
+    spawn: (...args) =>
+      Bun.spawn([...RUNC, "--root", root, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" }),
     cgroup: (controller, file) => readFileSync(`${record().cgroup_paths[controller]}/${file}`, "utf8").trim(),
     get pid() {
       return record().init_process_pid;

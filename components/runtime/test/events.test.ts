@@ -4,7 +4,9 @@ import { milliseconds } from "../commands/events.ts";
 import { detached } from "./detached.ts";
 
 test("durations are read as Go writes them", () => {
-  expect(["1s", "100ms", "1m30s", "1.5h", "250us", "-2s", "0"].map(milliseconds)).toEqual([1000, 100, 90_000, 5_400_000, 0.25, -2000, 0]);
+  expect(["1s", "100ms", "1m30s", "1.5h", "250us", "-2s", "0"].map(milliseconds)).toEqual([
+    1000, 100, 90_000, 5_400_000, 0.25, -2000, 0,
+  ]);
   for (const text of ["", "5", "s", "1x", "1s2"]) expect(() => milliseconds(text)).toThrow("invalid duration");
 });
 
@@ -26,7 +28,8 @@ test("statistics come at the interval until the container ends", async () => {
   while (text.split("\n").length < 4) text += new TextDecoder().decode((await reader.read()).value);
   process.kill(c.pid, "SIGKILL");
   expect(await events.exited).toBe(0);
-  for (const line of text.trim().split("\n").slice(0, 3)) expect(JSON.parse(line)).toMatchObject({ type: "stats", id: c.id });
+  for (const line of text.trim().split("\n").slice(0, 3))
+    expect(JSON.parse(line)).toMatchObject({ type: "stats", id: c.id });
 });
 
 test("running out of memory is an event", async () => {

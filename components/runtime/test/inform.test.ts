@@ -34,7 +34,9 @@ test("list shows containers beside broken ones, as a table and as JSON", () => {
   writeFileSync(join(c.root, "broken/state.json"), "{");
   const table = c.runc("list");
   expect(table.status).toBe(0);
-  expect(table.stdout).toMatch(new RegExp(`^ID +PID +STATUS +BUNDLE +CREATED +OWNER\n${c.id} +${c.pid} +running +${c.bundle} `));
+  expect(table.stdout).toMatch(
+    new RegExp(`^ID +PID +STATUS +BUNDLE +CREATED +OWNER\n${c.id} +${c.pid} +running +${c.bundle} `),
+  );
   expect(table.stderr).toContain("broken");
   const [state] = JSON.parse(c.runc("list", "--format", "json").stdout);
   expect(Object.keys(state)).toEqual(["ociVersion", "id", "pid", "status", "bundle", "rootfs", "created", "owner"]);
@@ -49,11 +51,18 @@ test("ps shows the processes of the container alone", () => {
   expect(pids).toHaveLength(2);
   const rows = c.runc("ps", c.id, "-o", "pid,comm").stdout.trim().split("\n");
   expect(rows[0]).toMatch(/^ *PID +COMMAND$/);
-  expect(rows.slice(1).map((row) => Number.parseInt(row, 10)).sort()).toEqual(pids.sort());
+  expect(
+    rows
+      .slice(1)
+      .map((row) => Number.parseInt(row, 10))
+      .sort(),
+  ).toEqual(pids.sort());
 });
 
 test("a limit of 2^64 - 1 survives in the record", () => {
-  using c = detached({ edit: (spec) => void (spec.process!.rlimits = [{ type: "RLIMIT_FSIZE", soft: 1 << 20, hard: 2n ** 64n - 1n }]) });
+  using c = detached({
+    edit: (spec) => void (spec.process!.rlimits = [{ type: "RLIMIT_FSIZE", soft: 1 << 20, hard: 2n ** 64n - 1n }]),
+  });
   expect(c.runc("exec", c.id, "grep", "Max file size", "/proc/self/limits").stdout).toMatch(/ 1048576 +unlimited/);
 });
 
@@ -69,7 +78,17 @@ test("--log takes the last error as well as standard error, and debug lines alon
   const folder = mkdtempSync(join(tmpdir(), "gantry-log-"));
   const log = join(folder, "log.json");
   try {
-    const { status, stderr } = runc(["--root", folder, "--debug", "--log", log, "--log-format", "json", "state", "nobody"]);
+    const { status, stderr } = runc([
+      "--root",
+      folder,
+      "--debug",
+      "--log",
+      log,
+      "--log-format",
+      "json",
+      "state",
+      "nobody",
+    ]);
     expect([status, stderr]).toEqual([1, "container does not exist: nobody\n"]);
     const last = JSON.parse(readFileSync(log, "utf8").trim().split("\n").at(-1)!);
     expect(last).toEqual({ level: "error", msg: "container does not exist: nobody", time: expect.any(String) });

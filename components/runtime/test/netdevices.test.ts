@@ -17,8 +17,13 @@ const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
 function runWith(devices: Record<string, { name?: string }>, setup: string, inside: string, after = ":") {
   const bundle = mkdtempSync(join(folder, "bundle-"));
   makeBundle(bundle, { args: ["sh", "-c", inside], edit: (spec) => void (spec.linux!.netDevices = devices) });
-  const run = [...RUNC, "--root", join(folder, "root"), "run", "--bundle", bundle, `gantry-net-${process.pid}`].join(" ");
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["unshare", "--net", "sh", "-c", `${setup}; ${run}; status=$?; ${after}; exit $status`], { env });
+  const run = [...RUNC, "--root", join(folder, "root"), "run", "--bundle", bundle, `gantry-net-${process.pid}`].join(
+    " ",
+  );
+  const { exitCode, stdout, stderr } = Bun.spawnSync(
+    ["unshare", "--net", "sh", "-c", `${setup}; ${run}; status=$?; ${after}; exit $status`],
+    { env },
+  );
   return { status: exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
 }
 
@@ -27,9 +32,15 @@ const ADD = "ip link add gantry0 type veth peer name gantry1";
 test("a device arrives under its new name, up, with what was configured for good, and is gone outside", () => {
   const setup = `${ADD}; ip link set gantry0 mtu 1789 address 00:11:22:33:44:55; ip address add 169.254.169.77/32 dev gantry0; ip address add fd00::7/64 dev gantry0 nodad;
     ip address add 127.0.0.33/32 dev gantry0 scope host; ip link set gantry0 up`;
-  const { status, stdout } = runWith({ gantry0: { name: "eth7" } }, setup, "ip address show dev eth7", "ip -br link show | grep gantry0 && echo still here");
+  const { status, stdout } = runWith(
+    { gantry0: { name: "eth7" } },
+    setup,
+    "ip address show dev eth7",
+    "ip -br link show | grep gantry0 && echo still here",
+  );
   expect(status).toBe(0);
-  for (const part of ["UP", "mtu 1789", "00:11:22:33:44:55", "169.254.169.77/32", "fd00::7/64"]) expect(stdout).toContain(part);
+  for (const part of ["UP", "mtu 1789", "00:11:22:33:44:55", "169.254.169.77/32", "fd00::7/64"])
+    expect(stdout).toContain(part);
   expect(stdout).not.toContain("127.0.0.33");
   expect(stdout).not.toContain("still here");
 });

@@ -34,7 +34,10 @@ test("start passes on that the container is ready, with the pid to watch and a b
 
 test("start does not wait for a container that ends without a word", () => {
   using c = detached({ command: ["create"], env: { NOTIFY_SOCKET: "@gantry-nobody" }, args: ["true"] });
-  const { exitCode } = Bun.spawnSync([...RUNC, "--root", c.root, "start", c.id], { env: { ...process.env, NOTIFY_SOCKET: "@gantry-nobody" }, timeout: 20_000 });
+  const { exitCode } = Bun.spawnSync([...RUNC, "--root", c.root, "start", c.id], {
+    env: { ...process.env, NOTIFY_SOCKET: "@gantry-nobody" },
+    timeout: 20_000,
+  });
   expect(exitCode).toBe(0);
 });
 

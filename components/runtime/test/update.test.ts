@@ -2,8 +2,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { inspectHost } from "@gantry/runtime";
-import { detached } from "./detached.ts";
 import { merge, withPartners } from "../update.ts";
+import { detached } from "./detached.ts";
 
 const v1 = inspectHost().cgroups.mode !== "v2";
 
@@ -17,7 +17,9 @@ test("a period brings the quota of before along, and a memory limit of -1 takes 
 test("what a change does not name stays in the record, and a device named twice has its last values", () => {
   const old = { pids: { limit: 20 }, blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1 }] } };
   const rates = [2, 3].map((rate) => ({ major: 8, minor: 0, rate }));
-  expect(merge(old, { blockIO: { weight: 0, throttleReadBpsDevice: rates }, memory: { limit: 0, reservation: 5 } })).toEqual({
+  expect(
+    merge(old, { blockIO: { weight: 0, throttleReadBpsDevice: rates }, memory: { limit: 0, reservation: 5 } }),
+  ).toEqual({
     pids: { limit: 20 },
     cpu: {},
     memory: { reservation: 5 },
@@ -27,14 +29,21 @@ test("what a change does not name stays in the record, and a device named twice 
 
 test.skipIf(!v1)("limits change by flags and by JSON, and the record has them", () => {
   using c = detached({ edit: (spec) => void (spec.linux!.resources!.pids = { limit: 20 }) });
-  expect(c.runc("update", c.id, "--memory", "50M", "--pids-limit", "30", "--cpu-share", "200")).toMatchObject({ status: 0, stderr: "" });
+  expect(c.runc("update", c.id, "--memory", "50M", "--pids-limit", "30", "--cpu-share", "200")).toMatchObject({
+    status: 0,
+    stderr: "",
+  });
   expect(c.cgroup("memory", "memory.limit_in_bytes")).toBe(String(50 * 2 ** 20));
   expect(c.cgroup("pids", "pids.max")).toBe("30");
   expect(c.runcWith('{"memory":{"limit":33554432},"cpu":{"cpus":"0"}}', "update", "-r", "-", c.id).status).toBe(0);
   expect(c.cgroup("memory", "memory.limit_in_bytes")).toBe("33554432");
   expect(c.cgroup("cpuset", "cpuset.cpus")).toBe("0");
   const record = JSON.parse(readFileSync(`${c.root}/${c.id}/state.json`, "utf8"));
-  expect(record.gantry.spec.linux.resources).toMatchObject({ pids: { limit: 30 }, memory: { limit: 33554432 }, cpu: { shares: 200, cpus: "0" } });
+  expect(record.gantry.spec.linux.resources).toMatchObject({
+    pids: { limit: 30 },
+    memory: { limit: 33554432 },
+    cpu: { shares: 200, cpus: "0" },
+  });
 });
 
 test.skipIf(!v1)("when one limit is refused, those before it have their old values again", () => {
@@ -49,14 +58,18 @@ test.skipIf(!v1)("device access can be given while the container runs", () => {
   using c = detached({
     edit(spec) {
       spec.linux!.devices = [{ path: "/dev/kmsg", type: "c", major: 1, minor: 11 }];
-      for (const set of ["bounding", "effective", "permitted"] as const) spec.process!.capabilities![set] = ["CAP_SYSLOG"];
+      for (const set of ["bounding", "effective", "permitted"] as const)
+        spec.process!.capabilities![set] = ["CAP_SYSLOG"];
     },
   });
   const read = () => c.runc("exec", c.id, "dd", "if=/dev/kmsg", "count=0");
   expect(read().stderr).toContain("Operation not permitted");
   const rule = { allow: true, type: "c", major: 1, minor: 11, access: "rw" };
   const devices = [{ allow: false, access: "rwm" }, rule];
-  expect(c.runcWith(JSON.stringify({ devices }), "update", "--resources", "-", c.id)).toMatchObject({ status: 0, stderr: "" });
+  expect(c.runcWith(JSON.stringify({ devices }), "update", "--resources", "-", c.id)).toMatchObject({
+    status: 0,
+    stderr: "",
+  });
   expect(read().status).toBe(0);
   expect(c.runc("exec", c.id, "sh", "-c", "echo kept > /dev/null").status).toBe(0);
 });
