@@ -2,6 +2,7 @@
 import { closeSync } from "node:fs";
 import { FailedPrecondition, NAMESPACES, type Process, type Spec, validateProcess } from "@gantry/oci";
 import { AT_FDCWD, isErrno, openat2, RESOLVE_IN_ROOT } from "@gantry/sys";
+import { unavailableCapabilities } from "./compile/capabilities.ts";
 import { compileExec } from "./compile/exec.ts";
 import { type Context, enter, setLimits } from "./create.ts";
 import { compileFacts, validationFacts } from "./host.ts";
@@ -44,6 +45,8 @@ export function exec(context: Context, options: ExecOptions): Executed {
     ...compileFacts(context.host, wanted, bundle, found.record.config.rootfs, false, found.cgroup),
     home: homeInContainer(found.record.init_process_pid, process),
   };
+  const missing = unavailableCapabilities(process.capabilities, facts, wanted);
+  if (missing.length > 0) context.log.warn(`ignoring unknown or unavailable capabilities: [${missing.join(" ")}]`);
   const plan = compileExec(wanted, facts, {
     pid: found.record.init_process_pid,
     id: options.id,
