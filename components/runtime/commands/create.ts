@@ -1,7 +1,20 @@
 /** `create` and `run`. */
 import { appendFileSync, closeSync, fstatSync, renameSync, writeFileSync } from "node:fs";
 import { InvalidArgument, type Spec } from "@gantry/oci";
-import { absolutePath, baseName, becomeSubreaper, connectUnix, directoryName, errnoText, exitCode, isTerminal, printError, sendMessage, setCloseOnExec, waitPid } from "@gantry/sys";
+import {
+  absolutePath,
+  baseName,
+  becomeSubreaper,
+  connectUnix,
+  directoryName,
+  errnoText,
+  exitCode,
+  isTerminal,
+  printError,
+  sendMessage,
+  setCloseOnExec,
+  waitPid,
+} from "@gantry/sys";
 import { type Container, createContainer } from "../create.ts";
 import { containerIo } from "../io.ts";
 import { LaunchFailure } from "../launch.ts";
@@ -40,7 +53,9 @@ export function run(invocation: Invocation): number | Promise<number> {
       notification?.relay(container);
       return 0;
     }
-    return notification ? notification.relayInForeground(container).then(() => follow(invocation, container)) : follow(invocation, container);
+    return notification
+      ? notification.relayInForeground(container).then(() => follow(invocation, container))
+      : follow(invocation, container);
   });
 }
 
@@ -53,7 +68,9 @@ function follow({ flags, context }: Invocation, container: Container): number {
 /** Only for who was started by a service manager that wants to know. */
 function notify(invocation: Invocation, bind: boolean): Notification | undefined {
   const host = process.env["NOTIFY_SOCKET"];
-  return host ? (require("./notify.ts") as typeof import("./notify.ts")).notification(invocation, host, bind) : undefined;
+  return host
+    ? (require("./notify.ts") as typeof import("./notify.ts")).notification(invocation, host, bind)
+    : undefined;
 }
 
 /** A container whose start could not be completed is not left behind. */
@@ -77,7 +94,8 @@ export function prefixed<T extends number | Promise<number>>(prefix: string, log
     return action();
   } catch (error) {
     if (isExecFailure(error)) return sayNotExecuted(error.cause, log);
-    if (error instanceof InvalidArgument) throw error.constructor === InvalidArgument ? new InvalidArgument(prefix + messageOf(error)) : error;
+    if (error instanceof InvalidArgument)
+      throw error.constructor === InvalidArgument ? new InvalidArgument(prefix + messageOf(error)) : error;
     throw new Error(prefix + messageOf(error), { cause: error });
   }
 }
@@ -96,7 +114,11 @@ export function sayNotExecuted({ message, errno }: LaunchFailure, log: Logger): 
   return NOT_EXECUTED;
 }
 
-function make({ flags, context }: Invocation, how: { fifo: boolean; detach: boolean }, notification: Notification | undefined): Container {
+function make(
+  { flags, context }: Invocation,
+  how: { fifo: boolean; detach: boolean },
+  notification: Notification | undefined,
+): Container {
   const bundle = absolutePath(flags.string("bundle") ?? ".");
   const io = (spec: Spec) =>
     containerIo({
@@ -138,7 +160,8 @@ export function inheritedFds(flags: Parsed, listen = listenFds()): { preserveFds
       fstatSync(fd);
       setCloseOnExec(fd, false);
     } catch {
-      const which = fd < 3 + listen ? `LISTEN_FDS descriptor ${fd} (of ${listen})` : `preserved-fd ${fd - listen} (of ${asked})`;
+      const which =
+        fd < 3 + listen ? `LISTEN_FDS descriptor ${fd} (of ${listen})` : `preserved-fd ${fd - listen} (of ${asked})`;
       throw new InvalidArgument(`unable to stat ${which}: no such descriptor`);
     }
   }
@@ -172,4 +195,3 @@ function writePidFile(path: string, pid: number): void {
   writeFileSync(temporary, String(pid), { flag: "wx", mode: 0o666 });
   renameSync(temporary, path);
 }
-

@@ -65,7 +65,10 @@ function processOf(flags: Parsed, spec: Spec): Process {
 }
 
 /** Ambient only where an inheritable set says that the configuration means to pass capabilities on. */
-function withCapabilities({ capabilities: own = {} }: Process, names: readonly string[]): NonNullable<Process["capabilities"]> {
+function withCapabilities(
+  { capabilities: own = {} }: Process,
+  names: readonly string[],
+): NonNullable<Process["capabilities"]> {
   const plus = (list: readonly string[] = []) => [...new Set([...list, ...names])];
   return {
     ...own,
@@ -86,6 +89,7 @@ function userOf(text: string | undefined): { uid?: number; gid?: number } {
 
 function decimal(text: string, flag: string): number {
   const number = Number(text);
-  if (!/^\d+$/.test(text) || number >= 2 ** 32 - 1) throw new InvalidArgument(`${flag}: parsing "${text}" as int failed: must be a number from 0 to 4294967294`);
+  if (!/^\d+$/.test(text) || number >= 2 ** 32 - 1)
+    throw new InvalidArgument(`${flag}: parsing "${text}" as int failed: must be a number from 0 to 4294967294`);
   return number;
 }

@@ -33,7 +33,11 @@ export interface Parsed {
 export class UsageError extends InvalidArgument {}
 
 /** Splits `argv` by the table of flags. @throws UsageError */
-export function parseFlags(argv: readonly string[], flags: readonly Flag[], stopsAtPositional: boolean): { parsed: Parsed; rest: string[] } {
+export function parseFlags(
+  argv: readonly string[],
+  flags: readonly Flag[],
+  stopsAtPositional: boolean,
+): { parsed: Parsed; rest: string[] } {
   const values = new Map<string, string[]>();
   const positional: string[] = [];
   let at = 0;
@@ -82,11 +86,16 @@ function takeFlag(argv: readonly string[], at: number, flags: readonly Flag[], v
   return at + 1;
 }
 
-function view(positional: readonly string[], flags: readonly Flag[], values: ReadonlyMap<string, readonly string[]>): Parsed {
+function view(
+  positional: readonly string[],
+  flags: readonly Flag[],
+  values: ReadonlyMap<string, readonly string[]>,
+): Parsed {
   for (const flag of flags) {
     const text = values.get(flag.names[0]!)?.at(-1);
     if (text === undefined) continue;
-    if (flag.kind === "number" && !/^[+-]?\d+$/.test(text)) throw new UsageError(`invalid value "${text}" for flag -${flag.names[0]}: parse error`);
+    if (flag.kind === "number" && !/^[+-]?\d+$/.test(text))
+      throw new UsageError(`invalid value "${text}" for flag -${flag.names[0]}: parse error`);
     if (flag.kind === "bool" && !/^(true|false|1|0|t|f|T|F|TRUE|FALSE|True|False)$/.test(text))
       throw new UsageError(`invalid boolean value "${text}" for -${flag.names[0]}: parse error`);
   }

@@ -1,7 +1,7 @@
 /** Help, usage and version. */
 import { SPEC_VERSION } from "@gantry/oci";
 import { print, printError } from "@gantry/sys";
-import { type CommandSyntax, type Flag, UsageError } from "./flags.ts";
+import type { CommandSyntax, Flag, UsageError } from "./flags.ts";
 import type { Logger } from "./logger.ts";
 import { COMMANDS, GLOBAL_FLAGS } from "./table.ts";
 
@@ -11,7 +11,10 @@ export const GANTRY_VERSION = "0.1.0";
 
 function flagLines(flags: readonly Flag[]): string {
   return flags
-    .map(({ names, kind, usage }) => `   ${names.map((name) => (name.length > 1 ? `--${name}` : `-${name}`)).join(", ")}${kind === "bool" ? "" : " value"}\t${usage}`)
+    .map(
+      ({ names, kind, usage }) =>
+        `   ${names.map((name) => (name.length > 1 ? `--${name}` : `-${name}`)).join(", ")}${kind === "bool" ? "" : " value"}\t${usage}`,
+    )
     .join("\n");
 }
 

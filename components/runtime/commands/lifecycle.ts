@@ -65,7 +65,9 @@ function realtime(name: string): number | undefined {
 export function list({ flags, context, explicitRoot }: Invocation): number {
   const format = flags.string("format") ?? "table";
   const missing = !explicitRoot && !existsSync(context.root);
-  const states = missing ? [] : lifecycle.list(context, (name, error) => printError(`load container ${name}: ${messageOf(error)}\n`));
+  const states = missing
+    ? []
+    : lifecycle.list(context, (name, error) => printError(`load container ${name}: ${messageOf(error)}\n`));
   if (flags.bool("quiet")) {
     for (const one of states) print(`${one.id}\n`);
   } else if (format === "json") {
@@ -83,7 +85,9 @@ function table(states: readonly ContainerState[]): string {
   const rows = [["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]];
   for (const one of states) rows.push([one.id, String(one.pid), one.status, one.bundle, one.created, one.owner]);
   const widths = rows[0]!.map((_, column) => Math.max(MIN_WIDTH, ...rows.map((row) => row[column]!.length + PADDING)));
-  return rows.map((row) => `${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join("")}\n`).join("");
+  return rows
+    .map((row) => `${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join("")}\n`)
+    .join("");
 }
 
 export function ps({ flags, context }: Invocation): number {

@@ -3,7 +3,7 @@ import { GantryError, InvalidArgument } from "@gantry/oci";
 import { absolutePath, SysError } from "@gantry/sys";
 import type { Context } from "../create.ts";
 import { inspectHost } from "../host.ts";
-import { checkCount, type CommandSyntax, type Parsed, parseFlags, UsageError } from "./flags.ts";
+import { type CommandSyntax, checkCount, type Parsed, parseFlags, UsageError } from "./flags.ts";
 import { type Logger, openLog } from "./logger.ts";
 import { COMMANDS, GLOBAL_FLAGS } from "./table.ts";
 
@@ -21,7 +21,8 @@ export async function main(program: string, argv: readonly string[]): Promise<nu
   try {
     const { parsed: globals, rest } = parseFlags(argv, GLOBAL_FLAGS, true);
     if (globals.bool("version")) return help().printVersion(program);
-    if (rest.length === 0 || globals.bool("help") || rest[0] === "help" || rest[0] === "h") return help().printHelp(program, rest);
+    if (rest.length === 0 || globals.bool("help") || rest[0] === "help" || rest[0] === "h")
+      return help().printHelp(program, rest);
     log = openLog({ file: globals.string("log"), format: globals.string("log-format"), debug: globals.bool("debug") });
     return await runCommand(program, globals, rest, log);
   } catch (error) {
@@ -103,9 +104,19 @@ async function implementation({ name }: CommandSyntax): Promise<Implementation> 
 
 /** One line that says what went wrong; bugs show where they are. */
 export function messageOf(error: unknown): string {
-  if (error instanceof InvalidArgument && "failures" in error && Array.isArray(error.failures) && error.failures.length > 1)
+  if (
+    error instanceof InvalidArgument &&
+    "failures" in error &&
+    Array.isArray(error.failures) &&
+    error.failures.length > 1
+  )
     return error.failures.join("; ");
   if (error instanceof GantryError || error instanceof SysError) return error.message;
-  if (error instanceof Error) return "code" in error ? error.message : (process.env["GANTRY_STACK"] ? (error.stack ?? error.message) : error.message);
+  if (error instanceof Error)
+    return "code" in error
+      ? error.message
+      : process.env["GANTRY_STACK"]
+        ? (error.stack ?? error.message)
+        : error.message;
   return String(error);
 }

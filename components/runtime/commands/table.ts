@@ -99,10 +99,24 @@ export const COMMANDS: readonly CommandSyntax[] = [
     true,
   ),
   command("features", "", [0, 0], "show what this runtime can do, as JSON"),
-  command("kill", `${ID} [signal]`, [1, 2], "send a signal (default: SIGTERM) to the container's first process", [bool("all, a", "obsolete: do not fail when it is not running")], true),
+  command(
+    "kill",
+    `${ID} [signal]`,
+    [1, 2],
+    "send a signal (default: SIGTERM) to the container's first process",
+    [bool("all, a", "obsolete: do not fail when it is not running")],
+    true,
+  ),
   command("list", "", [0, 0], "list the containers below the root", [FORMAT, bool("quiet, q", "show ids only")]),
   command("pause", ID, [1, 1], "suspend all processes of a container"),
-  command("ps", `${ID} [ps options]`, [1, Number.POSITIVE_INFINITY], "show the processes of a container", [FORMAT], true),
+  command(
+    "ps",
+    `${ID} [ps options]`,
+    [1, Number.POSITIVE_INFINITY],
+    "show the processes of a container",
+    [FORMAT],
+    true,
+  ),
   command("restore", ID, [1, 1], "restore a container from a checkpoint", [
     CONSOLE,
     ...CRIU_COMMON,
@@ -115,8 +129,16 @@ export const COMMANDS: readonly CommandSyntax[] = [
     string("lsm-mount-context", "SELinux context of the mounts"),
   ]),
   command("resume", ID, [1, 1], "resume the processes of a paused container"),
-  command("run", ID, [1, 1], "create and run a container", [...CREATE, DETACH, bool("keep", "do not delete the container when it has ended"), NO_SUBREAPER]),
-  command("spec", "", [0, 0], "write a new config.json", [BUNDLE, bool("rootless", "for a container of an ordinary user")]),
+  command("run", ID, [1, 1], "create and run a container", [
+    ...CREATE,
+    DETACH,
+    bool("keep", "do not delete the container when it has ended"),
+    NO_SUBREAPER,
+  ]),
+  command("spec", "", [0, 0], "write a new config.json", [
+    BUNDLE,
+    bool("rootless", "for a container of an ordinary user"),
+  ]),
   command("start", ID, [1, 1], "run the program of a created container"),
   command("state", ID, [1, 1], "show the state of a container"),
   command("update", ID, [1, 1], "change the limits of a container", [
@@ -141,5 +163,11 @@ export const COMMANDS: readonly CommandSyntax[] = [
     string("mem-bw-schema", "Intel RDT memory bandwidth schema"),
   ]),
   // Ours.
-  command("plan", ID, [0, 1], "show the kernel operations of a create, each with the field it comes from", [BUNDLE, NO_PIVOT, NO_KEYRING, PRESERVE, bool("json", "as JSON")]),
+  command("plan", ID, [0, 1], "show the kernel operations of a create, each with the field it comes from", [
+    BUNDLE,
+    NO_PIVOT,
+    NO_KEYRING,
+    PRESERVE,
+    bool("json", "as JSON"),
+  ]),
 ];

@@ -33,7 +33,11 @@ test("statistics come at the interval until the container ends", async () => {
 });
 
 test("running out of memory is an event", async () => {
-  using c = detached({ edit: (spec) => void (spec.linux!.resources!.memory = { limit: 16 << 20, swap: 16 << 20 }) });
+  using c = detached({
+    edit: (spec) => {
+      spec.linux!.resources!.memory = { limit: 16 << 20, swap: 16 << 20 };
+    },
+  });
   const events = c.spawn("events", "--interval", "1h", c.id);
   const reader = events.stdout.getReader();
   const first = reader.read();

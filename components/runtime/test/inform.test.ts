@@ -61,7 +61,9 @@ test("ps shows the processes of the container alone", () => {
 
 test("a limit of 2^64 - 1 survives in the record", () => {
   using c = detached({
-    edit: (spec) => void (spec.process!.rlimits = [{ type: "RLIMIT_FSIZE", soft: 1 << 20, hard: 2n ** 64n - 1n }]),
+    edit: (spec) => {
+      spec.process!.rlimits = [{ type: "RLIMIT_FSIZE", soft: 1 << 20, hard: 2n ** 64n - 1n }];
+    },
   });
   expect(c.runc("exec", c.id, "grep", "Max file size", "/proc/self/limits").stdout).toMatch(/ 1048576 +unlimited/);
 });

@@ -16,7 +16,12 @@ const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
 /** Runs `setup`, then a container with these devices that executes `inside`, all in a new network namespace. */
 function runWith(devices: Record<string, { name?: string }>, setup: string, inside: string, after = ":") {
   const bundle = mkdtempSync(join(folder, "bundle-"));
-  makeBundle(bundle, { args: ["sh", "-c", inside], edit: (spec) => void (spec.linux!.netDevices = devices) });
+  makeBundle(bundle, {
+    args: ["sh", "-c", inside],
+    edit: (spec) => {
+      spec.linux!.netDevices = devices;
+    },
+  });
   const run = [...RUNC, "--root", join(folder, "root"), "run", "--bundle", bundle, `gantry-net-${process.pid}`].join(
     " ",
   );

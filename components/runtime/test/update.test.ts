@@ -28,7 +28,11 @@ test("what a change does not name stays in the record, and a device named twice 
 });
 
 test.skipIf(!v1)("limits change by flags and by JSON, and the record has them", () => {
-  using c = detached({ edit: (spec) => void (spec.linux!.resources!.pids = { limit: 20 }) });
+  using c = detached({
+    edit: (spec) => {
+      spec.linux!.resources!.pids = { limit: 20 };
+    },
+  });
   expect(c.runc("update", c.id, "--memory", "50M", "--pids-limit", "30", "--cpu-share", "200")).toMatchObject({
     status: 0,
     stderr: "",
@@ -47,7 +51,11 @@ test.skipIf(!v1)("limits change by flags and by JSON, and the record has them", 
 });
 
 test.skipIf(!v1)("when one limit is refused, those before it have their old values again", () => {
-  using c = detached({ edit: (spec) => void (spec.linux!.resources!.memory = { limit: 64 << 20 }) });
+  using c = detached({
+    edit: (spec) => {
+      spec.linux!.resources!.memory = { limit: 64 << 20 };
+    },
+  });
   const { status, stderr } = c.runc("update", c.id, "--memory", "40M", "--cpuset-cpus", "4095");
   expect(status).toBe(1);
   expect(stderr).toContain("linux.resources.cpu.cpus");
