@@ -23,9 +23,11 @@ export interface Probe extends AsyncDisposable {
 export interface Case {
   readonly name: string;
   readonly title: string;
-  readonly unit: "ms" | "MB";
+  readonly unit: "ms" | "MB" | "kB";
   /** Whether the bare C program takes part. */
   readonly floor?: boolean;
+  /** Only we have what is measured. */
+  readonly alone?: boolean;
   /** @throws Error when the subject can't do what is measured; it is left out then, with the reason. */
   open(subject: Subject, stand: Stand): Promise<Probe>;
 }

@@ -15,7 +15,7 @@ import { findPeers, gantry, type Subject } from "./subjects.ts";
 const ROOT = join(import.meta.dir, "..");
 const ALL: readonly Case[] = [
   ...[cases.run, cases.exec, cases.lifecycle, cases.create, cases.start, cases.remove],
-  ...[cases.state, cases.kill, cases.list, cases.features, cases.memory, cases.charged],
+  ...[cases.state, cases.kill, cases.list, cases.features, cases.memory, cases.charged, cases.shim],
 ];
 const WARM_UP = 5;
 
@@ -29,7 +29,7 @@ interface Entrant {
 async function entrants(bench: Case, subjects: readonly Subject[], stand: Stand): Promise<Entrant[]> {
   const able: Entrant[] = [];
   for (const subject of subjects) {
-    if (subject.isFloor && !bench.floor) continue;
+    if ((subject.isFloor && !bench.floor) || (bench.alone && subject.name !== "gantry")) continue;
     try {
       const probe = await bench.open(subject, stand);
       await probe.sample();
