@@ -33,7 +33,10 @@ void client_accept(struct shim *shim) {
     struct client *c = &shim->clients[i];
     if (c->state != CLIENT_FREE) continue;
     int fd = accept4(shim->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0) return;
+    if (fd < 0) {
+      shim->crowded = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM; /* it stays ready: not at once again */
+      return;
+    }
     if (!welcome(fd)) {
       close(fd);
       return;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -20,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { OWN_FDS = 3, RUN_FDS = 4, MAX_WATCHES = 3 + MAX_TASKS * 5 + MAX_CLIENTS };
+enum { OWN_FDS = 3, RUN_FDS = 4, PAUSE_MS = 100, MAX_WATCHES = 3 + MAX_TASKS * 5 + MAX_CLIENTS };
 enum watched { LAUNCH, OUTPUT, ERRORS, INPUT, LOG, CLIENT, SIGNALS, DIRECTORY, LISTENER };
 
 struct watches {
@@ -70,7 +71,7 @@ static void collect(struct shim *shim, struct watches *w) {
   }
   watch(w, SIGNALS, 0, shim->signals, POLLIN);
   watch(w, DIRECTORY, 0, shim->inotify, POLLIN);
-  if (room) watch(w, LISTENER, 0, shim->listener, POLLIN);
+  if (room && !shim->crowded) watch(w, LISTENER, 0, shim->listener, POLLIN);
 }
 
 static void on_client(struct shim *shim, struct client *c, short events) {
@@ -132,7 +133,9 @@ static _Noreturn void serve(struct shim *shim) {
   static struct watches w;
   while (!shim->leaving || shim->tasks[0].state != TASK_ENDED) {
     collect(shim, &w);
-    if (poll(w.polls, w.count, -1) < 0 && errno != EINTR) _exit(1);
+    int ready = poll(w.polls, w.count, shim->crowded ? PAUSE_MS : -1);
+    if (ready < 0 && errno != EINTR) usleep(PAUSE_MS * 1000); /* the kernel lacks memory: no reason to leave a container alone */
+    shim->crowded = false;
     for (nfds_t i = 0; i < w.count; i++) {
       if (w.polls[i].revents) dispatch(shim, w.of[i].what, w.of[i].index, w.polls[i].revents);
     }
@@ -166,14 +169,12 @@ static int fill_gaps(int from, int to) {
 
 static int open_own(struct shim *shim) {
   sigset_t child;
-  char path[32] = "/proc/self/fd/", digits[12];
-  int n = 0;
+  char path[32];
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   shim->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   if (shim->signals < 0) return -errno;
-  for (int rest = shim->directory; rest || !n; rest /= 10) digits[n++] = (char)('0' + rest % 10);
-  for (size_t at = strlen(path); n > 0;) path[at++] = digits[--n];
+  snprintf(path, sizeof(path), "/proc/self/fd/%d", shim->directory);
   shim->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   /* Without /proc we would not notice our own deletion; the rest works all the same. */
   if (shim->inotify >= 0 && inotify_add_watch(shim->inotify, path, IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_ONLYDIR) < 0) close_slot(&shim->inotify);

@@ -74,7 +74,7 @@ struct client {
 
 struct shim {
   int listener, directory, signals, inotify;
-  bool leaving;
+  bool leaving, crowded; /* crowded: a connection could not be taken for lack of descriptors or memory */
   sigset_t before; /* the signal mask that launched processes start with */
   struct {
     pid_t pid;

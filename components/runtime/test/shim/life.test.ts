@@ -4,7 +4,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FailedPrecondition, NotFound, Unavailable } from "@gantry/oci";
-import { launcherFd } from "@gantry/sys";
+import { getLimit, launcherFd, setLimit } from "@gantry/sys";
 import { add, encodePlan, newPlan } from "../../plan/plan.ts";
 import { connectShim, recordedExit, startShim } from "../../shim/index.ts";
 import { cpuMilliseconds, follow, gone, held, keep, memoryKiB, script } from "./fixture.ts";
@@ -167,6 +167,19 @@ test("what is no request is refused, and harms nobody", async () => {
   }
   expect(c.shim.status("nobody")).rejects.toThrow(NotFound);
   expect((await c.shim.status()).state).toBe("running");
+});
+
+test("without descriptors to spare new clients wait, cost nothing, and are served later", async () => {
+  await using c = await keep("exec sleep 1000", { stdio: NULL });
+  const RLIMIT_NOFILE = 7;
+  const { hard } = getLimit(c.shimPid, RLIMIT_NOFILE);
+  setLimit(c.shimPid, RLIMIT_NOFILE, { soft: 3n, hard });
+  const before = cpuMilliseconds(c.shimPid);
+  const status = c.shim.status();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(cpuMilliseconds(c.shimPid) - before).toBeLessThanOrEqual(20);
+  setLimit(c.shimPid, RLIMIT_NOFILE, { soft: hard, hard });
+  expect((await status).state).toBe("running");
 });
 
 test("an idle shim costs at most half a mebibyte and no processor time", async () => {
