@@ -10,7 +10,7 @@ import { makeDevices } from "./devices.ts";
 import type { CompileOptions, Facts } from "./facts.ts";
 import { containerHooks, wantsHooks } from "./hooks.ts";
 import { mountAll } from "./mounts.ts";
-import { joinOrCreateNamespaces } from "./namespaces.ts";
+import { joinOrCreateNamespaces, waitForCgroup } from "./namespaces.ts";
 import { maskPaths, readonlyPaths } from "./paths.ts";
 import { nameTheHost, prepareProcess, startProcess } from "./process.ts";
 import { changeRoot, openRoot, sealRoot } from "./rootfs.ts";
@@ -26,7 +26,10 @@ export function compile(spec: Spec, facts: Facts, options: CompileOptions): Plan
   mountAll(plan, spec, facts);
   makeDevices(plan, spec, facts);
   // The network is usually plugged in here, by hooks that run outside.
-  if (wantsHooks(spec)) add(plan, "hooks", "sync", [SYNC.hooks, "the hooks of the runtime"]);
+  if (wantsHooks(spec)) {
+    waitForCgroup(plan, facts); // hooks look for the container's control groups by its pid
+    add(plan, "hooks", "sync", [SYNC.hooks, "the hooks of the runtime"]);
+  }
   containerHooks(plan, spec, "createContainer", options, facts); // before the root changes: their paths are the host's
   changeRoot(plan, spec, facts, options, isolated);
   sealRoot(plan, spec, facts);
