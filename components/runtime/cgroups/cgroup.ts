@@ -272,5 +272,10 @@ function directoryFd(state: CgroupState, inner = "", initPid?: number): number {
   if (inner === "" && initPid !== undefined && !sub().takesProcesses(state, path))
     return sub().directoryFdOf(state, initPid);
   const directory = inner === "" ? path : sub().below(path, inner);
-  return openBelow(state.root, directory, constants.O_DIRECTORY | constants.O_RDONLY);
+  try {
+    return openBelow(state.root, directory, constants.O_DIRECTORY | constants.O_RDONLY);
+  } catch (error) {
+    if (!isErrno(error, "ENOENT")) throw error;
+    throw new NotFound(`cannot join cgroup ${directory}: no such file or directory`, { cause: error });
+  }
 }

@@ -71,7 +71,11 @@ const WORDS: Readonly<Partial<Record<Op["name"], Words>>> = {
   open_ns: (op, errno, detail) => `open namespace ${op.args[1]}: ${reason(errno, detail)}`,
   setns: (_op, errno) => `join namespace: ${errnoText(errno)}`,
   unshare: (_op, errno) => `create namespaces: ${errnoText(errno)}`,
-  fork: (_op, errno) => `create process in its namespaces: ${errnoText(errno)}`,
+  // cgroups(7): a directory that passes controllers on takes no process (EBUSY), nor does an invalid domain (EOPNOTSUPP).
+  fork: (_op, errno) =>
+    errno === 16 || errno === 95
+      ? `error adding pid of the new process to cgroups: ${errnoText(errno)}`
+      : `create process in its namespaces: ${errnoText(errno)}`,
   open_root: (op, errno) => `open rootfs ${op.args[0]}: ${errnoText(errno)}`,
   chdir: (op, errno) => `chdir to cwd ("${op.args[0]}") set in config.json failed: ${errnoText(errno)}`,
   cwd_inside: (_op, errno, detail) => reason(errno, detail),
