@@ -3,7 +3,7 @@ import { closeSync, openSync, readlinkSync } from "node:fs";
 import { FailedPrecondition, type Mount, type NamespaceType, NAMESPACES, PermissionDenied, RLIMITS, type Spec } from "@gantry/oci";
 import { isErrno, mkfifo, setLimit } from "@gantry/sys";
 import { loadBundle } from "./bundle.ts";
-import { type Cgroup, type CgroupWrite, compileResources, openCgroup } from "./cgroups/index.ts";
+import { type Cgroup, type CgroupWrite, compileResources, openCgroup, type RdtGroup } from "./cgroups/index.ts";
 import { unavailableCapabilities } from "./compile/capabilities.ts";
 import type { Facts } from "./compile/facts.ts";
 import { compile } from "./compile/index.ts";
@@ -14,6 +14,7 @@ import type { ContainerIo } from "./io.ts";
 import { type Launched, LaunchFailure, launch } from "./launch.ts";
 import type { Log } from "./log.ts";
 import type { Plan } from "./plan/plan.ts";
+import { rdtGroup } from "./rdt.ts";
 import { processStat, type Record, removeDirectory, reserve, writeRecord } from "./state.ts";
 import { hostId, writeMappings } from "./users.ts";
 
@@ -62,6 +63,7 @@ export interface Prepared {
   readonly plan: Plan;
   readonly cgroup: Cgroup;
   readonly writes: readonly CgroupWrite[];
+  readonly rdt: RdtGroup | undefined;
 }
 
 /** Steps that change nothing: read, validate, compile. */
@@ -99,7 +101,7 @@ export function prepare(context: Context, options: Omit<CreateOptions, "io">): P
     preserveFds: options.preserveFds ?? 0,
     extraEnv: options.extraEnv ?? [],
   });
-  return { spec, bundle: path, rootfs, facts, plan, cgroup, writes };
+  return { spec, bundle: path, rootfs, facts, plan, cgroup, writes, rdt: rdtGroup(spec, options.id) };
 }
 
 /** The host's uid of who may make cgroups inside. */
@@ -141,14 +143,16 @@ function start(
   progress: { made: boolean; hooked: boolean },
   onRecord: (pid: number) => void,
 ): Launched {
-  const { spec, plan, cgroup, writes, bundle } = prepared;
+  const { spec, plan, cgroup, writes, bundle, rdt } = prepared;
   const hookContext = { id: options.id, bundle, status: "creating" as const };
   const devices = writes.filter((write) => write.kind === "devices");
   const limits = writes.filter((write) => write.kind !== "devices");
   const early = mountsNoDevice(spec);
   let limited = false;
   const limit = () => {
-    if (!limited) cgroup.apply(early ? limits : writes);
+    if (limited) return;
+    cgroup.apply(early ? limits : writes);
+    rdt?.apply();
     limited = true;
   };
   const fifo = options.fifo ? openFifo(directory, spec) : undefined;
@@ -170,6 +174,7 @@ function start(
       },
       onInit: (pid) => {
         const tasks = cgroup.entersAtClone ? [] : enter(cgroup, pid, plan.cgroup);
+        rdt?.join(pid);
         // While the launcher mounts, both of us have something to do.
         if (early) cgroup.apply(devices);
         onRecord(pid);
@@ -265,7 +270,7 @@ export function setLimits(pid: number, spec: Pick<Spec, "process">): void {
 }
 
 /** The record of a container that is being made. */
-export function initialRecord(context: Context, { spec, bundle, rootfs, cgroup }: Prepared, id: string): Record {
+export function initialRecord(context: Context, { spec, bundle, rootfs, cgroup, rdt }: Prepared, id: string): Record {
   return {
     id,
     init_process_pid: 0,
@@ -276,7 +281,7 @@ export function initialRecord(context: Context, { spec, bundle, rootfs, cgroup }
     cgroup_paths: { ...cgroup.paths },
     namespace_paths: {},
     external_descriptors: [],
-    intel_rdt_path: "",
+    intel_rdt_path: rdt?.path ?? "",
     gantry: { bundle, systemdCgroup: context.systemdCgroup, spec },
   };
 }
@@ -337,12 +342,13 @@ function explainFailure(error: unknown, cgroup: Cgroup): unknown {
 }
 
 /** Takes away what a create that failed has left. */
-export function undo(context: Context, { spec, cgroup, bundle }: Prepared, directory: string, id: string, hooked: boolean, made = true): void {
+export function undo(context: Context, { spec, cgroup, bundle, rdt }: Prepared, directory: string, id: string, hooked: boolean, made = true): void {
   // One that was refused because somebody is in it is theirs.
   if (made && cgroup.exists()) {
     cgroup.kill();
     cgroup.destroy();
   }
+  if (made) rdt?.destroy();
   removeDirectory(directory);
   if (hooked) runPoststop(spec, { id, bundle, pid: 0, status: "stopped" }, context.log);
 }

@@ -2,10 +2,10 @@
 import { closeSync } from "node:fs";
 import { FailedPrecondition } from "@gantry/oci";
 import { isErrno, pidfdOpen, pollReadable } from "@gantry/sys";
-import { openRdt } from "./cgroups/rdt.ts";
 import { statsJson } from "./cgroups/stats/json.ts";
 import type { Context } from "./create.ts";
 import { type Found, find } from "./lifecycle.ts";
+import { rdtGroup } from "./rdt.ts";
 
 export interface EventsOptions {
   /** Between two statistics. */
@@ -25,9 +25,8 @@ export function running(context: Context, id: string): Found {
 
 /** What the container uses now: `data` of a `stats` event, as JSON text. */
 export function statsOf({ id, cgroup, record }: Found): string {
-  const config = record.gantry.spec.linux?.intelRdt;
-  const path = record.intel_rdt_path;
-  return statsJson(cgroup.stats(), config && path !== "" ? openRdt({ config, id, path }).stats() : {});
+  const rdt = rdtGroup(record.gantry.spec, id, record.intel_rdt_path);
+  return statsJson(cgroup.stats(), rdt?.stats() ?? {});
 }
 
 /** Returns when the container's first process has ended, or its control group is gone. @throws NotFound without a memory controller. */

@@ -10,6 +10,7 @@ import type { ContainerIo } from "./io.ts";
 import { type Launched, LaunchFailure, launch } from "./launch.ts";
 import { type Found, find } from "./lifecycle.ts";
 import { homeIn, setsHome } from "./users.ts";
+import { rdtGroup } from "./rdt.ts";
 
 export interface ExecOptions {
   readonly id: string;
@@ -63,6 +64,7 @@ export function exec(context: Context, options: ExecOptions): Executed {
       ...(directoryFd !== undefined && { cgroup: directoryFd }),
       log: context.log,
       onInit: (pid) => {
+        rdtGroup(spec, options.id, found.record.intel_rdt_path)?.join(pid);
         if (!hasCgroup(found) || found.cgroup.entersAtClone) return [];
         if (!options.cgroups?.length) return enter(found.cgroup, pid, plan.cgroup);
         found.cgroup.joinSub(pid, options.cgroups);

@@ -6,6 +6,7 @@ import { type Cgroup, reopenCgroup } from "./cgroups/index.ts";
 import type { Context } from "./create.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
 import { type ContainerStatus, checkId, directory, isAlive, processStat, type Record, readRecord, removeDirectory, status } from "./state.ts";
+import { rdtGroup } from "./rdt.ts";
 
 /** A container looked up: its record, and its control group opened when first needed. */
 export interface Found {
@@ -235,8 +236,9 @@ export function destroy(context: Context, { id, record, directory: dir, cgroup }
     if (sharesPids(record)) cgroup.kill();
     cgroup.destroy();
   }
-  removeDirectory(dir);
   const { bundle, spec } = record.gantry;
+  if (spec.linux?.intelRdt) rdtGroup(spec, id, record.intel_rdt_path)?.destroy();
+  removeDirectory(dir);
   runPoststop(spec, { id, bundle, pid: 0, status: "stopped" }, context.log);
 }
 
