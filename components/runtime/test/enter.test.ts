@@ -46,7 +46,12 @@ test("hooks find the container in its cgroups by its pid", () => {
   const pid = `sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p'`;
   writeFileSync(script, `#!/bin/sh\ncat /proc/$(${pid})/cgroup >${seen}\n`, { mode: 0o755 });
   const bundle = makeBundle(join(scratch, "hooked"), {
-    edit: (spec) => ({ ...spec, hooks: { createRuntime: [{ path: script }] } }),
+    // Without a mount of the control groups: that alone would have the container wait for them.
+    edit: ({ mounts = [], ...spec }) => ({
+      ...spec,
+      mounts: mounts.filter(({ type }) => type !== "cgroup"),
+      hooks: { createRuntime: [{ path: script }] },
+    }),
   });
   expect(runc(["run", "-b", bundle, id]).status).toBe(0);
   expect(cgroups(readFileSync(seen, "utf8"))).toEqual(all(id));
