@@ -5,8 +5,8 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BunPlugin } from "bun";
 import { defaultSpec } from "@gantry/oci";
+import type { BunPlugin } from "bun";
 import { ROOT } from "./layout.ts";
 
 const outfile = join(ROOT, "dist/gantry");
@@ -52,7 +52,8 @@ async function build(to: string, order?: string): Promise<void> {
 /** Which functions a start uses: written by the executable itself while it compiles a plan, which needs no privilege. */
 function profile(executable: string, folder: string): string {
   const order = join(folder, "order");
-  const spec = defaultSpec({ rootless: false, euid: 0, egid: 0, cgroupV2: false });
+  const [euid, egid] = [process.geteuid!(), process.getegid!()];
+  const spec = defaultSpec({ rootless: euid !== 0, euid, egid, cgroupV2: false });
   mkdirSync(join(folder, "rootfs"));
   writeFileSync(join(folder, "config.json"), JSON.stringify(spec));
   const result = Bun.spawnSync([executable, "runc", "plan", "--bundle", folder, "profile"], {
