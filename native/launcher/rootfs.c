@@ -96,14 +96,16 @@ int op_root_propagation(struct state *s, const struct arg *a) {
   return mount(NULL, "/", NULL, (unsigned long)a[0].u, NULL) < 0 ? -errno : 0;
 }
 
-/* stdio that is the host's /dev/null becomes the container's: otherwise an fd of the host's file system would stay open. */
+/*
+ * stdio that is the host's /dev/null becomes the container's: otherwise an fd of the host's file system would stay open.
+ * For both ways whatever it was: engines hand over one that was opened for reading as standard output (go-runc, NullIO).
+ */
 int op_reopen_null(struct state *s, const struct arg *a) {
   (void)s, (void)a;
   struct stat st;
   for (int fd = 0; fd <= 2; fd++) {
     if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) continue;
-    int flags = fcntl(fd, F_GETFL);
-    int fresh = open("/dev/null", (flags < 0 ? O_RDWR : flags & O_ACCMODE) | O_NOFOLLOW | O_CLOEXEC);
+    int fresh = open("/dev/null", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fresh < 0) return errno == ENOENT ? 0 : -errno;
     if (fstat(fresh, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) {
       close(fresh);
