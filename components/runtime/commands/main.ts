@@ -90,6 +90,10 @@ async function implementation({ name }: CommandSyntax): Promise<Implementation> 
     case "spec":
     case "plan":
       return (require("./inform.ts") as typeof import("./inform.ts"))[name];
+    case "doctor":
+    case "lint":
+    case "verify":
+      return (require("./inspect.ts") as typeof import("./inspect.ts"))[name];
     case "update":
       return (require("./update.ts") as typeof import("./update.ts")).update;
     case "events":

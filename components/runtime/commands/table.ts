@@ -30,6 +30,8 @@ const NO_SUBREAPER = bool("no-subreaper", "do not reap orphans of the container"
 const FORMAT = string("format, f", "table or json (default: table)");
 const TRACE = string("trace", "file to append one line of JSON to for each kernel operation, with its time in ns");
 
+const JSON_FLAG = bool("json", "as JSON");
+
 const CREATE = [BUNDLE, CONSOLE, PIDFD, PID_FILE, NO_PIVOT, NO_KEYRING, PRESERVE, TRACE];
 const ID = "<container-id>";
 
@@ -163,11 +165,17 @@ export const COMMANDS: readonly CommandSyntax[] = [
     string("mem-bw-schema", "Intel RDT memory bandwidth schema"),
   ]),
   // Ours.
+  command("doctor", "", [0, 0], "show what this host offers, and what will not work", [JSON_FLAG]),
+  command("lint", "", [0, 0], "judge a bundle: what would be refused, what is ignored, what is unsafe", [
+    BUNDLE,
+    JSON_FLAG,
+  ]),
+  command("verify", ID, [1, 1], "compare a running container with its configuration", [JSON_FLAG]),
   command("plan", ID, [0, 1], "show the kernel operations of a create, each with the field it comes from", [
     BUNDLE,
     NO_PIVOT,
     NO_KEYRING,
     PRESERVE,
-    bool("json", "as JSON"),
+    JSON_FLAG,
   ]),
 ];
