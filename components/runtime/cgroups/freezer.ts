@@ -1,5 +1,6 @@
 /** Stopping and continuing all processes of a cgroup. A failed freeze never leaves anything frozen. */
 import { DeadlineExceeded, FailedPrecondition } from "@gantry/oci";
+import { isErrno } from "@gantry/sys";
 import type { CgroupState } from "./cgroup.ts";
 import { pause, readFile, tryReadFile, writeFile } from "./file.ts";
 import { childDirectories } from "./pids.ts";
@@ -44,7 +45,12 @@ export function thaw(state: CgroupState, recursive: boolean): void {
   const v2 = host.mode === "v2";
   const [file, value] = v2 ? ["cgroup.freeze", "0"] : ["freezer.state", "THAWED"];
   const thawOne = (directory: string): void => {
-    if (tryReadFile(root, `${directory}/${file}`) !== undefined) writeFile(root, `${directory}/${file}`, value);
+    try {
+      writeFile(root, `${directory}/${file}`, value);
+    } catch (error) {
+      // Gone with its last process, or a kernel without a freezer: nothing is frozen.
+      if (!isErrno(error, "ENOENT", "ENODEV")) throw error;
+    }
     if (recursive) for (const child of childDirectories(directory)) thawOne(`${directory}/${child}`);
   };
   thawOne(v2 ? directoryV2(state) : directoryV1(state));

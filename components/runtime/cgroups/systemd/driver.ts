@@ -42,7 +42,8 @@ export function openSystemd(options: OpenOptions | ReopenOptions): Cgroup {
     // Only systemd can make the directory, and it does so around a process.
     entersAtClone: reopened && files.entersAtClone,
     create: (writes = []) => prepare(driver, writes),
-    join: (pid) => (reopened ? files.join(pid) : start(driver, pid)),
+    join: (pid) => (reopened ? enter(driver, pid) : start(driver, pid)),
+    joinSub: (pid, subs) => enter(driver, pid, subs),
     apply: (writes) => {
       setProperties(driver, writes);
       files.apply(writes);
@@ -88,6 +89,29 @@ function start(driver: Driver, pid: number): void {
 
 function unitsOf(writes: readonly CgroupWrite[]): UnitWrite[] {
   return writes.filter((write) => write.kind === "unit");
+}
+
+/**
+ * The scope is delegated to us, so we may move a process in without asking; but a user may not do so from outside of what is the
+ * user's, while systemd may.
+ */
+function enter(driver: Driver, pid: number, subs: readonly string[] = []): void {
+  const { options, unit, files } = driver;
+  if (!options.rootless) {
+    if (subs.length === 0) files.join(pid);
+    else files.joinSub(pid, subs);
+    return;
+  }
+  const { parseSubCgroups, below } = require("../sub.ts") as typeof import("../sub.ts");
+  const [sub = ""] = Object.values(parseSubCgroups(subs));
+  try {
+    connected(driver).attach(unit.name, below("", sub) || "/", pid);
+  } catch (error) {
+    // A user's process without a cgroup is better than none, unless one was named.
+    if (!(error instanceof BusError)) throw error;
+    if (sub !== "")
+      throw new FailedPrecondition(`error adding pid ${pid} to cgroups: ${error.message}`, { cause: error });
+  }
 }
 
 function property(name: string, signature: string, value: Property["value"]["value"]): Property {

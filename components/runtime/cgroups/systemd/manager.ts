@@ -15,6 +15,8 @@ export interface UnitManager extends Disposable {
   start(unit: string, properties: readonly Property[]): void;
   /** Stops it, if there is one, and forgets a failure of it. */
   stop(unit: string): void;
+  /** Moves a process into a running unit, with the manager's rights. `sub` starts with a slash. */
+  attach(unit: string, sub: string, pid: number): void;
   /** Changes a running unit, until the next boot. */
   set(unit: string, properties: readonly Property[]): void;
   /** The values that properties of a unit have now; those that this systemd does not know are left out. */
@@ -38,6 +40,9 @@ export function openUnitManager(user: boolean): UnitManager {
     stop(unit) {
       listening = listen(systemd, listening);
       stopUnit(systemd, unit);
+    },
+    attach(unit, sub, pid) {
+      call(systemd, "AttachProcessesToUnit", "ssau", [unit, sub, [pid]]);
     },
     set(unit, properties) {
       call(systemd, "SetUnitProperties", "sba(sv)", [unit, true, properties.map(pair)]);

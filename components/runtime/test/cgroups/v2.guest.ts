@@ -128,3 +128,11 @@ test("a user without rights gets by as long as nothing is asked for", () => {
     process.seteuid!(0);
   }
 });
+
+test("thawing what is gone already is no error", () => {
+  using cg = cgroup();
+  cg.create();
+  cg.destroy();
+  expect(() => cg.thaw(true)).not.toThrow();
+  expect(() => cg.kill()).not.toThrow();
+});
