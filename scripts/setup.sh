@@ -37,6 +37,7 @@ packages_for() {
             jq jq?
             setpriv util-linux?
             setfattr attr?
+            dbus-daemon dbus-daemon?
             getpcaps libcap2-bin?
             strace strace?
             clang clang?

@@ -259,12 +259,14 @@ test("addresses of buses", () => {
   ]);
 });
 
-/** A bus of our own, with dbus-daemon at its other end. */
+/** A bus of our own, with dbus-daemon at its other end, where that is installed. */
+const hasDaemon = Bun.which("dbus-daemon") !== null;
 let daemon: ChildProcess | undefined;
 let folder = "";
 const socket = () => join(folder, "bus");
 
 beforeAll(async () => {
+  if (!hasDaemon) return;
   folder = mkdtempSync(join(tmpdir(), "gantry-test-bus-"));
   const config = join(folder, "bus.conf");
   writeFileSync(
@@ -282,12 +284,12 @@ beforeAll(async () => {
 
 afterAll(() => {
   daemon?.kill();
-  rmSync(folder, { recursive: true });
+  if (folder !== "") rmSync(folder, { recursive: true });
 });
 
 const DBUS = { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
 
-test("a real bus lets us in and answers", () => {
+test.skipIf(!hasDaemon)("a real bus lets us in and answers", () => {
   using bus = connectBus(socket(), { hello: true });
   expect(bus.call({ ...DBUS, member: "GetNameOwner", signature: "s", args: ["org.freedesktop.DBus"] })).toEqual([
     "org.freedesktop.DBus",
@@ -295,7 +297,7 @@ test("a real bus lets us in and answers", () => {
   expect(bus.call({ ...DBUS, member: "ListNames" })[0]).toContain("org.freedesktop.DBus");
 });
 
-test("an error reply carries its name and text", () => {
+test.skipIf(!hasDaemon)("an error reply carries its name and text", () => {
   using bus = connectBus(socket(), { hello: true });
   let error: unknown;
   try {
@@ -307,7 +309,7 @@ test("an error reply carries its name and text", () => {
   expect(error).toMatchObject({ errorName: "org.freedesktop.DBus.Error.NameHasNoOwner" });
 });
 
-test("a signal that comes before its time is kept", () => {
+test.skipIf(!hasDaemon)("a signal that comes before its time is kept", () => {
   using bus = connectBus(socket(), { hello: true });
   bus.call({ ...DBUS, member: "AddMatch", signature: "s", args: ["type='signal',member='NameOwnerChanged'"] });
   bus.call({ ...DBUS, member: "RequestName", signature: "su", args: ["org.gantry.Test", 0] });
@@ -316,7 +318,7 @@ test("a signal that comes before its time is kept", () => {
   expect(signal).toMatchObject({ member: "NameOwnerChanged" });
 });
 
-test("waiting has an end", () => {
+test.skipIf(!hasDaemon)("waiting has an end", () => {
   using bus = connectBus(socket(), { hello: true });
   expect(() => bus.signal(() => false, "nothing", 20)).toThrow(/no answer to nothing from .* in time/);
 });
