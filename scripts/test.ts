@@ -42,7 +42,7 @@ function testFiles(wanted: readonly string[]): string[] {
 /** Runs a command in its own process group and collects what it prints; after `limitMs` the whole group is killed. */
 function run(argv: readonly string[], limitMs: number): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH}` };
+    const env = { GANTRY: join(ROOT, "dist/gantry"), ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH}` };
     const child = spawn(process.execPath, argv, { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     const chunks: Buffer[] = [];
     let timedOut = false;
@@ -125,6 +125,9 @@ async function main(): Promise<number> {
     allowPositionals: true,
   });
   const deadline = performance.now() + TOTAL_LIMIT_MS;
+  // Tests of the command line call the executable, as users have it.
+  const built = await run([join(ROOT, "scripts/build.ts")], FILE_LIMIT_MS);
+  if (built.status !== 0) throw new Error(`dist/gantry could not be built: ${built.output}`);
   let passed = 0;
   let failed = 0;
   let skipped = 0;

@@ -9,6 +9,7 @@ import { compileFacts, validationFacts } from "./host.ts";
 import type { ContainerIo } from "./io.ts";
 import { type Launched, LaunchFailure, launch } from "./launch.ts";
 import { type Found, find } from "./lifecycle.ts";
+import { isAlive } from "./state.ts";
 import { homeIn, setsHome } from "./users.ts";
 import { rdtGroup } from "./rdt.ts";
 
@@ -70,7 +71,11 @@ export function exec(context: Context, options: ExecOptions): Executed {
         found.cgroup.joinSub(pid, options.cgroups);
         return [];
       },
-      onReady: (pid) => setLimits(pid, wanted),
+      onReady: (pid) => {
+        // Its number may have been given away while the namespaces were joined: then they are a stranger's.
+        if (!isAlive(found.record)) throw new FailedPrecondition("cannot exec in a stopped container");
+        setLimits(pid, wanted);
+      },
       onListener: (pid, pidfd, fd) => {
         const { handOver } = require("./listener.ts") as typeof import("./listener.ts");
         handOver(wanted, { id: options.id, bundle, pid: found.record.init_process_pid, status: "running" }, pidfd, fd, pid);

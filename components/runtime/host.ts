@@ -1,7 +1,7 @@
 /** Looks at the host once: everything that compiling and validating want to know. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { hasNamespace, type Spec, type ValidationFacts } from "@gantry/oci";
-import { trySyscall } from "@gantry/sys";
+import { isErrno, trySyscall } from "@gantry/sys";
 import { archOfMachine } from "./seccomp/index.ts";
 import { type Cgroup, type CgroupHost, cgroupMounts, detectCgroups } from "./cgroups/index.ts";
 import type { Facts } from "./compile/facts.ts";
@@ -80,6 +80,7 @@ export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: str
     home: homeOf(spec, rootfs, spec.process?.user?.uid ?? 0),
     seccomp: spec.linux?.seccomp ? seccompFacts() : { arch: "SCMP_ARCH_X86_64" },
     setgroupsDenied: host.rootless && read("/proc/self/setgroups").startsWith("deny"),
+    links: copiedLinks(spec, bundle),
     kernelMounts: noPivot ? kernelMounts(rootfs) : [],
     kcore: existsSync("/proc/kcore"),
     apparmor: host.apparmor,
@@ -92,6 +93,21 @@ export function compileFacts(host: Host, spec: Spec, bundle: string, rootfs: str
 }
 
 const rootlessCgroups = () => require("./rootless-cgroups.ts") as typeof import("./rootless-cgroups.ts");
+
+/** crun's option `copy-symlink`: the link itself is recreated in the container. */
+function copiedLinks(spec: Spec, bundle: string): ReadonlyMap<string, string> {
+  const links = new Map<string, string>();
+  for (const [i, { options, source = "" }] of (spec.mounts ?? []).entries()) {
+    if (!options?.includes("copy-symlink")) continue;
+    const path = source.startsWith("/") ? source : `${bundle}/${source}`;
+    try {
+      links.set(`mounts[${i}]`, readlinkSync(path));
+    } catch (error) {
+      if (!isErrno(error, "EINVAL", "ENOENT")) throw error; // no link: bound like any other source
+    }
+  }
+  return links;
+}
 
 /** What the seccomp compiler wants to know of this machine and kernel. */
 export function seccompFacts(): Facts["seccomp"] {

@@ -221,6 +221,14 @@ int op_attach(struct state *s, const struct arg *a) {
     if (fstat(s->mount, &st) < 0) return -errno;
     directory = S_ISDIR(st.st_mode);
   }
+  if (a[3].u & NO_FOLLOW) {
+    int plain = resolve(s, a[0].s, O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+    if (plain == -ELOOP || (plain >= 0 && fstat(plain, &st) == 0 && S_ISLNK(st.st_mode))) {
+      if (plain >= 0) close(plain);
+      return fail_with(s, -ELOOP, "the destination is or goes through a symbolic link");
+    }
+    if (plain >= 0) close(plain);
+  }
   int target = make_target(s, a[0].s, directory, (mode_t)a[2].u);
   if (target < 0) return target;
   int r = 0;

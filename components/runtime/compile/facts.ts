@@ -19,6 +19,8 @@ export interface Facts {
   readonly seccomp: SeccompFacts;
   /** Rootless: /proc/self/setgroups of the runtime itself says deny. */
   readonly setgroupsDenied: boolean;
+  /** What the sources of mounts with `copy-symlink` point to, where they are symbolic links; by field, `mounts[3]`. */
+  readonly links: ReadonlyMap<string, string>;
   /** Without pivot_root: where the host has a whole proc or sysfs, outside the rootfs; deepest first. */
   readonly kernelMounts: readonly string[];
   /** /proc/kcore exists. */

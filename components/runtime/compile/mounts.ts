@@ -88,7 +88,12 @@ function bind(plan: Plan, from: string, mount: Mount, options: ParsedMountOption
   const { flags, extensions } = options;
   const target = targetOf(mount, facts);
   const source = mount.source!.startsWith("/") ? mount.source! : `${facts.bundle}/${mount.source}`;
-  const nofollow = extensions.includes("sourceNoFollow") || extensions.includes("copySymlink");
+  const link = facts.links.get(from);
+  if (link !== undefined) {
+    add(plan, from, "symlink", [target, link]);
+    return;
+  }
+  const nofollow = extensions.includes("sourceNoFollow");
   const idmapped = extensions.includes("idmap") || extensions.includes("ridmap") || (mount.uidMappings?.length ?? 0) > 0;
   const policy = { proxy: wantsProxy(spec, facts) };
   add(plan, from, "clone_tree", [source, (flags & MS_REC ? 1 : 0) | (nofollow ? 2 : 0)], policy);

@@ -33,7 +33,7 @@ export function changeRoot(plan: Plan, spec: Spec, facts: Facts, options: Compil
     add(plan, "linux.rootfsPropagation", "root_propagation", [propagation & ~MS_REC]);
   add(plan, "process", "reopen_null", []);
   const cwd = spec.process?.cwd ?? "/";
-  if (cleanPath(cwd) !== "/") add(plan, "process.cwd", "mkdir", [cleanPath(cwd), 0o755, 0, 0], { ignore: [20] });
+  if (cleanPath(cwd) !== "/") add(plan, "process.cwd", "mkdir", [cleanPath(cwd), 0o755], { ignore: [20] });
   if (spec.process?.terminal) {
     const size = spec.process.consoleSize;
     add(plan, "process.terminal", "console", [size?.height ?? 0, size?.width ?? 0, isolated ? 1 : 0]);

@@ -34,7 +34,7 @@ export const OPS = {
   copy_up: "s", // destination, whose content and owner the mount at hand takes
   remount: "sulu", // destination, MOUNT_ATTR_* set, parameters, attr_clr
   late_readonly: "s", // path
-  mkdir: "suuu", // path, mode, uid, gid
+  mkdir: "su", // path, mode
   mknod: "suuuu", // path, mode with type, device, uid, gid
   symlink: "ss", // path, target
   chown_fds: "u", // gives fds 0 to 2 to a uid, except /dev/null
