@@ -17,9 +17,10 @@ state() { runc state "$1" 2>&1 | jq -r .status 2>"$quiet" || echo gone; }
 pid() { jq .init_process_pid "/run/runc/$1/state.json"; }
 at_least() { [ "$(cat "/proc/$(pid "$1")/root/tmp/n")" -ge "$2" ]; }
 said() { grep -o 'msg=.*'; }
-# Until the command succeeds, twenty seconds at most.
+# Until the command succeeds, half a minute at most.
 await() {
-  for _ in $(seq 400); do
+  local end=$((SECONDS + 30))
+  while [ $SECONDS -lt $end ]; do
     "$@" >"$quiet" 2>&1 && return
     sleep 0.05
   done

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { runInGuest } from "../../../../test/guest/index.ts";
+import { buildGuest, runInGuest } from "../../../../test/guest/index.ts";
 import { makeBundle } from "../bundle.ts";
 
 const ROOT = join(import.meta.dir, "../../../..");
@@ -13,6 +13,7 @@ const BUILD_MS = 120_000;
 const scenarios = new Map<string, string[]>();
 
 beforeAll(async () => {
+  await buildGuest();
   const folder = mkdtempSync(join(tmpdir(), "checkpoint-test-"));
   try {
     const { output } = await runInGuest({
