@@ -10,7 +10,7 @@ function foreignDev(): Scene & { dev: string } {
   const dev = join(attack.folder, "dev");
   mkdirSync(dev);
   attack.configure({
-    args: ["cat", "/masked"],
+    args: ["head", "-c", "64", "/masked"],
     edit: (spec) => {
       spec.mounts = spec.mounts!.filter(({ destination }) => !destination.startsWith("/dev"));
       spec.mounts.push({ destination: "/dev", type: "bind", source: dev, options: ["bind"] });
