@@ -39,8 +39,10 @@ export function unavailableCapabilities(capabilities: Capabilities | undefined, 
   const all = (1n << BigInt(facts.lastCapability + 1)) - 1n;
   const available = hasNamespace(spec.linux, "user") ? all : facts.capabilities;
   const names = new Set(Object.values(capabilities ?? {}).flat());
-  return [...names].filter((name) => {
-    const number = NUMBERS.get(name);
-    return number === undefined || !(available & (1n << BigInt(number)));
-  }).sort();
+  return [...names]
+    .filter((name) => {
+      const number = NUMBERS.get(name);
+      return number === undefined || !(available & (1n << BigInt(number)));
+    })
+    .sort();
 }

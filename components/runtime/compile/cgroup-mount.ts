@@ -5,7 +5,14 @@ import type { CgroupMountStep, Facts } from "./facts.ts";
 import { ATTACH, attributes, targetOf } from "./mount-attributes.ts";
 import { waitForCgroup } from "./namespaces.ts";
 
-export function mountCgroups(plan: Plan, from: string, mount: Mount, options: ParsedMountOptions, spec: Spec, facts: Facts): void {
+export function mountCgroups(
+  plan: Plan,
+  from: string,
+  mount: Mount,
+  options: ParsedMountOptions,
+  spec: Spec,
+  facts: Facts,
+): void {
   const readonly = (options.flags & MS_RDONLY) !== 0;
   const steps = facts.cgroupMounts?.({ readonly, namespaced: hasNamespace(spec.linux, "cgroup") }) ?? [];
   if (steps.length > 0) waitForCgroup(plan, facts); // its directories must be there

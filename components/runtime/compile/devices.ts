@@ -1,8 +1,8 @@
 /** Lifecycle step 2, /dev: device nodes and links; config-linux.md, "Default Devices". */
 import { cleanPath, type Device, hasNamespace, MS_BIND, parseMountOptions, type Spec } from "@gantry/oci";
 import { add, type Plan, type Policy } from "../plan/plan.ts";
-import { ATTACH, targetOf } from "./mount-attributes.ts";
 import type { Facts } from "./facts.ts";
+import { ATTACH, targetOf } from "./mount-attributes.ts";
 
 const TYPES = { c: 0o020000, u: 0o020000, b: 0o060000, p: 0o010000 } as const;
 
@@ -56,7 +56,13 @@ function makeDevice(plan: Plan, from: string, device: Device, bound: boolean): v
     return;
   }
   const mode = TYPES[device.type] | ((device.fileMode ?? 0o666) & 0o7777);
-  add(plan, from, "mknod", [path, mode, deviceNumber(device.major ?? 0, device.minor ?? 0), device.uid ?? 0, device.gid ?? 0]);
+  add(plan, from, "mknod", [
+    path,
+    mode,
+    deviceNumber(device.major ?? 0, device.minor ?? 0),
+    device.uid ?? 0,
+    device.gid ?? 0,
+  ]);
 }
 
 /** makedev(3). */

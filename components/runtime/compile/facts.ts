@@ -28,13 +28,21 @@ export interface Facts {
   readonly apparmor: boolean;
   readonly selinux: boolean;
   /** What the cgroup mount of the container consists of; absent when the configuration has none. */
-  readonly cgroupMounts?: (mount: { readonly readonly: boolean; readonly namespaced: boolean }) => readonly CgroupMountStep[];
+  readonly cgroupMounts?: (mount: {
+    readonly readonly: boolean;
+    readonly namespaced: boolean;
+  }) => readonly CgroupMountStep[];
 }
 
 /** One step of mounting the control groups inside a container. */
 export type CgroupMountStep =
   | { readonly kind: "tmpfs"; readonly path: string }
-  | { readonly kind: "cgroup"; readonly path: string; readonly type: "cgroup" | "cgroup2"; readonly options: readonly string[] }
+  | {
+      readonly kind: "cgroup";
+      readonly path: string;
+      readonly type: "cgroup" | "cgroup2";
+      readonly options: readonly string[];
+    }
   | { readonly kind: "bind"; readonly path: string; readonly source: string; readonly readonly?: boolean }
   | { readonly kind: "symlink"; readonly path: string; readonly target: string }
   | { readonly kind: "readonly"; readonly path: string };

@@ -6,7 +6,9 @@ import type { CompileOptions, Facts } from "./facts.ts";
 
 /** True when the launcher must stop for the runtime before its own hooks: to run some, or to be told its pid. */
 export function wantsHooks({ hooks }: Spec): boolean {
-  return [hooks?.prestart, hooks?.createRuntime, hooks?.createContainer, hooks?.startContainer].some((list) => list?.length);
+  return [hooks?.prestart, hooks?.createRuntime, hooks?.createContainer, hooks?.startContainer].some(
+    (list) => list?.length,
+  );
 }
 
 export function containerHooks(
@@ -23,7 +25,14 @@ export function containerHooks(
   if (phase === "createContainer") add(plan, "hooks.createContainer", "chdir", ["", 4]);
   for (const [i, hook] of hooks.entries()) {
     const env = hook.env ?? (phase === "startContainer" ? environment(spec.process?.env ?? [], [], facts.home) : []);
-    add(plan, `hooks.${phase}[${i}]`, "hook", [hook.path, hookArguments(hook), env, before, after, (hook.timeout ?? 0) * 1000]);
+    add(plan, `hooks.${phase}[${i}]`, "hook", [
+      hook.path,
+      hookArguments(hook),
+      env,
+      before,
+      after,
+      (hook.timeout ?? 0) * 1000,
+    ]);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   MOUNT_ATTR_NOSYMFOLLOW,
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
+  type Mount,
   MS_BIND,
   MS_NOATIME,
   MS_NODEV,
@@ -19,7 +20,6 @@ import {
   MS_RDONLY,
   MS_RELATIME,
   MS_STRICTATIME,
-  type Mount,
   parseMountOptions,
   type Spec,
 } from "@gantry/oci";
@@ -54,7 +54,26 @@ export function attributes(flags: number): number {
 }
 
 /** File systems that many mounts share or that live in memory: `ro` is the mount's affair, not the file system's. */
-export const WITHOUT_DEVICE: ReadonlySet<string> = new Set(["proc", "sysfs", "tmpfs", "devpts", "mqueue", "ramfs", "devtmpfs", "securityfs", "debugfs", "tracefs", "bpf", "overlay", "fuse", "fusectl", "configfs", "pstore", "efivarfs", "hugetlbfs"]);
+export const WITHOUT_DEVICE: ReadonlySet<string> = new Set([
+  "proc",
+  "sysfs",
+  "tmpfs",
+  "devpts",
+  "mqueue",
+  "ramfs",
+  "devtmpfs",
+  "securityfs",
+  "debugfs",
+  "tracefs",
+  "bpf",
+  "overlay",
+  "fuse",
+  "fusectl",
+  "configfs",
+  "pstore",
+  "efivarfs",
+  "hugetlbfs",
+]);
 
 /** A destination that is written as the host sees it, below the rootfs, means the same place in the container. */
 export function targetOf(mount: Pick<Mount, "destination">, { rootfs }: Pick<Facts, "rootfs">): string {
@@ -65,5 +84,7 @@ export function targetOf(mount: Pick<Mount, "destination">, { rootfs }: Pick<Fac
 /** In a user namespace the container's root may not reach a source; the process that stayed outside can. */
 export function wantsProxy(spec: Spec, facts: Facts): boolean {
   const user = spec.linux?.namespaces?.some(({ type }) => type === "user") ?? false;
-  return user && !facts.rootless && (spec.mounts?.some(({ options }) => parseMountOptions(options).flags & MS_BIND) ?? false);
+  return (
+    user && !facts.rootless && (spec.mounts?.some(({ options }) => parseMountOptions(options).flags & MS_BIND) ?? false)
+  );
 }

@@ -4,6 +4,7 @@ import {
   MOUNT_ATTR__ATIME,
   MOUNT_ATTR_NODIRATIME,
   MOUNT_ATTR_NOSYMFOLLOW,
+  type Mount,
   MS_BIND,
   MS_DIRSYNC,
   MS_LAZYTIME,
@@ -12,7 +13,6 @@ import {
   MS_REC,
   MS_REMOUNT,
   MS_SYNCHRONOUS,
-  type Mount,
   type ParsedMountOptions,
   PROC_FILES,
   parseIdmapValue,
@@ -22,7 +22,17 @@ import {
 import { add, type Plan } from "../plan/plan.ts";
 import { mountCgroups } from "./cgroup-mount.ts";
 import type { Facts } from "./facts.ts";
-import { ATIME, ATIME_FLAGS, ATTACH, attributes, isFilledLater, MOUNT_FLAGS, targetOf, wantsProxy, WITHOUT_DEVICE } from "./mount-attributes.ts";
+import {
+  ATIME,
+  ATIME_FLAGS,
+  ATTACH,
+  attributes,
+  isFilledLater,
+  MOUNT_FLAGS,
+  targetOf,
+  WITHOUT_DEVICE,
+  wantsProxy,
+} from "./mount-attributes.ts";
 import { waitForCgroup } from "./namespaces.ts";
 
 export function mountAll(plan: Plan, spec: Spec, facts: Facts): void {
@@ -58,7 +68,14 @@ function splitData(data: string): string[] {
   return (data.match(/(?:[^,"]|"[^"]*")+/g) ?? []).map((part) => part.replaceAll('"', ""));
 }
 
-function mountFileSystem(plan: Plan, from: string, mount: Mount, options: ParsedMountOptions, spec: Spec, facts: Facts): void {
+function mountFileSystem(
+  plan: Plan,
+  from: string,
+  mount: Mount,
+  options: ParsedMountOptions,
+  spec: Spec,
+  facts: Facts,
+): void {
   const type = mount.type ?? "";
   const target = targetOf(mount, facts);
   const late = isFilledLater(type, target);
@@ -94,7 +111,8 @@ function bind(plan: Plan, from: string, mount: Mount, options: ParsedMountOption
     return;
   }
   const nofollow = extensions.includes("sourceNoFollow");
-  const idmapped = extensions.includes("idmap") || extensions.includes("ridmap") || (mount.uidMappings?.length ?? 0) > 0;
+  const idmapped =
+    extensions.includes("idmap") || extensions.includes("ridmap") || (mount.uidMappings?.length ?? 0) > 0;
   const policy = { proxy: wantsProxy(spec, facts) };
   add(plan, from, "clone_tree", [source, (flags & MS_REC ? 1 : 0) | (nofollow ? 2 : 0)], policy);
   if (idmapped) idmap(plan, from, mount, options, spec, policy);
@@ -117,7 +135,14 @@ function setAttributes(plan: Plan, from: string, { flags, clearedFlags }: Parsed
   add(plan, from, "mount_attr", [0, attributes(flags), clear, 0, named | (clear & MOUNT_ATTR_NOSYMFOLLOW)]);
 }
 
-function idmap(plan: Plan, from: string, mount: Mount, options: ParsedMountOptions, spec: Spec, policy: { proxy: boolean }): void {
+function idmap(
+  plan: Plan,
+  from: string,
+  mount: Mount,
+  options: ParsedMountOptions,
+  spec: Spec,
+  policy: { proxy: boolean },
+): void {
   const recursive = options.extensions.includes("ridmap") ? 1 : 0;
   const crun = options.idmapValue === undefined ? undefined : parseIdmapValue(options.idmapValue);
   const uid = crun?.uid ?? mount.uidMappings ?? [];
@@ -140,12 +165,18 @@ export function mapText(map: readonly IDMapping[]): string {
 function remount(plan: Plan, from: string, mount: Mount, options: ParsedMountOptions, facts: Facts): void {
   const set = attributes(options.flags);
   const clear = attributes(MOUNT_FLAGS & ~options.flags & ~ATIME);
-  add(plan, from, "remount", [targetOf(mount, facts), set, parameters("tmpfs", options, options.flags & ~MS_RDONLY), clear]);
+  add(plan, from, "remount", [
+    targetOf(mount, facts),
+    set,
+    parameters("tmpfs", options, options.flags & ~MS_RDONLY),
+    clear,
+  ]);
 }
 
 /** What is asked of the whole tree below the mount, and where its mounts propagate. */
 function finish(plan: Plan, from: string, options: ParsedMountOptions): void {
   if (options.attrSet | options.attrClear)
     add(plan, from, "mount_attr", [1, options.attrSet, options.attrClear, 0, options.attrClear]);
-  for (const flag of options.propagation) add(plan, from, "mount_attr", [flag & MS_REC ? 1 : 0, 0, 0, flag & ~MS_REC, 0]);
+  for (const flag of options.propagation)
+    add(plan, from, "mount_attr", [flag & MS_REC ? 1 : 0, 0, 0, flag & ~MS_REC, 0]);
 }

@@ -7,9 +7,9 @@ import {
   PERSONALITY_DOMAINS,
   type Process,
   parseIdList,
-  type Scheduler,
   SCHEDULER_FLAGS,
   SCHEDULER_POLICIES,
+  type Scheduler,
   type Seccomp,
   type Spec,
   sysctlPath,
@@ -97,7 +97,8 @@ export function startProcess(plan: Plan, spec: Spec, facts: Facts, options: Comp
 }
 
 export function labelProcess(plan: Plan, process: Process, facts: Facts): void {
-  if (process.apparmorProfile && facts.apparmor) add(plan, "process.apparmorProfile", "apparmor", [process.apparmorProfile]);
+  if (process.apparmorProfile && facts.apparmor)
+    add(plan, "process.apparmorProfile", "apparmor", [process.apparmorProfile]);
   if (process.selinuxLabel && facts.selinux) add(plan, "process.selinuxLabel", "selinux_exec", [process.selinuxLabel]);
 }
 
@@ -130,7 +131,10 @@ export function becomeUser(plan: Plan, process: Process, spec: Spec, facts: Fact
 
 /** user_namespaces(7): an unprivileged process that maps its own group alone gave up setgroups(2). */
 export function setgroupsDenied(spec: Spec, facts: Facts): boolean {
-  return facts.rootless && (facts.setgroupsDenied || (spec.linux?.gidMappings?.length === 1 && spec.linux.gidMappings[0]!.size === 1));
+  return (
+    facts.rootless &&
+    (facts.setgroupsDenied || (spec.linux?.gidMappings?.length === 1 && spec.linux.gidMappings[0]!.size === 1))
+  );
 }
 
 export function findProgram(plan: Plan, process: Process): void {

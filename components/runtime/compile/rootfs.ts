@@ -1,5 +1,17 @@
 /** The root file system: opened first, changed to last, then made as read-only as asked. */
-import { cleanPath, MS_BIND, MS_PRIVATE, MS_RDONLY, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, mountOption, parseMountOptions, type Spec } from "@gantry/oci";
+import {
+  cleanPath,
+  MS_BIND,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
+  mountOption,
+  parseMountOptions,
+  type Spec,
+} from "@gantry/oci";
 import { add, type Plan } from "../plan/plan.ts";
 import type { CompileOptions, Facts } from "./facts.ts";
 import { isFilledLater, targetOf } from "./mount-attributes.ts";
@@ -45,7 +57,8 @@ export function sealRoot(plan: Plan, spec: Spec, facts: Facts): void {
   for (const [i, mount] of (spec.mounts ?? []).entries()) {
     const { flags } = parseMountOptions(mount.options);
     const target = targetOf(mount, facts);
-    if (flags & MS_RDONLY && !(flags & MS_BIND) && isFilledLater(mount.type, target)) add(plan, `mounts[${i}]`, "late_readonly", [target]);
+    if (flags & MS_RDONLY && !(flags & MS_BIND) && isFilledLater(mount.type, target))
+      add(plan, `mounts[${i}]`, "late_readonly", [target]);
   }
   if (spec.root?.readonly) add(plan, "root.readonly", "late_readonly", ["/"]);
   add(plan, "process.user.umask", "umask", [spec.process?.user?.umask ?? 0o022]);

@@ -7,7 +7,9 @@ export function explain(plan: Plan, index: number, errno: number, detail: string
   const op = plan.ops[index];
   if (op === undefined) return `launcher: ${detail || errnoText(errno)}`;
   const words = WORDS[op.name];
-  const text = words ? words(op, errno, detail, plan, index) : `${op.name}${argumentText(op)}: ${reason(errno, detail)}`;
+  const text = words
+    ? words(op, errno, detail, plan, index)
+    : `${op.name}${argumentText(op)}: ${reason(errno, detail)}`;
   if (op.from === "" || op.name === "exec") return text;
   return words === mounting ? `${text} (${op.from})` : `${op.from}: ${text}`;
 }
@@ -28,9 +30,12 @@ type Words = (op: Op, errno: number, detail: string, plan: Plan, index: number) 
 const mounting: Words = (op, errno, detail, plan, index) => {
   const own = plan.ops.filter((other) => other.from === op.from);
   const source = own.find((other) => other.name === "clone_tree" || other.name === "new_fs");
-  const target = plan.ops.slice(index).find((other) => other.from === op.from && other.name === "attach") ?? own.find((other) => other.name === "attach");
+  const target =
+    plan.ops.slice(index).find((other) => other.from === op.from && other.name === "attach") ??
+    own.find((other) => other.name === "attach");
   const what = source?.name === "new_fs" ? source.args[1] : source?.args[0];
-  const at = op.name === "symlink" || op.name === "late_readonly" || op.name === "remount" ? op.args[0] : target?.args[0];
+  const at =
+    op.name === "symlink" || op.name === "late_readonly" || op.name === "remount" ? op.args[0] : target?.args[0];
   return `error mounting "${what}" to rootfs at "${at}": ${STEP[op.name] ?? op.name}: ${reason(errno, detail)}`;
 };
 
@@ -50,7 +55,9 @@ const program: Words = (op, errno, detail) => {
   const name = String(op.args[0]);
   const more = detail ? `: ${detail}` : "";
   if (!name.includes("/"))
-    return errno === 2 ? `exec: "${name}": executable file not found in $PATH` : `exec: "${name}": ${errnoText(errno)}${more}`;
+    return errno === 2
+      ? `exec: "${name}": executable file not found in $PATH`
+      : `exec: "${name}": ${errnoText(errno)}${more}`;
   return errno === 2 || errno === 20
     ? `exec: "${name}": stat ${name}: ${errnoText(errno)}${more}`
     : `exec: "${name}": ${errnoText(errno)}${more}`;
@@ -80,7 +87,8 @@ const WORDS: Readonly<Partial<Record<Op["name"], Words>>> = {
   chdir: (op, errno) => `chdir to cwd ("${op.args[0]}") set in config.json failed: ${errnoText(errno)}`,
   cwd_inside: (_op, errno, detail) => reason(errno, detail),
   mknod: (op, errno, detail) => `error creating device ${op.args[0]}: ${reason(errno, detail)}`,
-  hook: (op, _errno, detail) => `error running ${hookName(op.from)}: ${detail.replace(/^signal: [^,]*/, (text) => text.toLowerCase())}`,
+  hook: (op, _errno, detail) =>
+    `error running ${hookName(op.from)}: ${detail.replace(/^signal: [^,]*/, (text) => text.toLowerCase())}`,
   write_file: (op, errno) => `write ${String(op.args[1]).trim()} to ${op.args[0]}: ${errnoText(errno)}`,
   sysctl: (op, errno) => `write sysctl ${op.args[0]}: ${errnoText(errno)}`,
   ambient: (_op, errno, detail) => `can't raise ambient capability ${capabilityName(detail)}: ${errnoText(errno)}`,

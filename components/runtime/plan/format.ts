@@ -22,14 +22,23 @@ function rows({ plan, writes, cgroup, facts }: Prepared): Row[] {
     // Limits are written when the launcher says that it is ready, or stops for hooks.
     if (op.name === "sync" && (op.args[0] === 4 || op.args[0] === 5) && !list.some((row) => row.op === "write"))
       for (const write of writes)
-        list.push({ where: "runtime", op: "write", args: write.kind === "file" ? [`${write.controller}/${write.file}`, write.value] : [write.controller, "device rules"], from: write.from });
+        list.push({
+          where: "runtime",
+          op: "write",
+          args:
+            write.kind === "file"
+              ? [`${write.controller}/${write.file}`, write.value]
+              : [write.controller, "device rules"],
+          from: write.from,
+        });
     list.push({ where: "launcher", op: op.name, args: argumentsOf(op, facts), from: op.from });
   }
   return list;
 }
 
 function argumentsOf(op: Op, facts: Prepared["facts"]): string[] {
-  if (op.name === "seccomp") return [`flags=${op.args[0]}`, ...disassemble(op.args[1] as Uint8Array, facts.seccomp.arch)];
+  if (op.name === "seccomp")
+    return [`flags=${op.args[0]}`, ...disassemble(op.args[1] as Uint8Array, facts.seccomp.arch)];
   return op.args.map((value, i) => {
     if (typeof value === "string") return JSON.stringify(value);
     if (value instanceof Uint8Array) return `<${value.length} bytes>`;
@@ -41,7 +50,12 @@ function argumentsOf(op: Op, facts: Prepared["facts"]): string[] {
 export function formatPlan(prepared: Prepared): string {
   const list = rows(prepared);
   const width = Math.max(...list.map((row) => row.from.length));
-  return list.map(({ from, where, op, args }) => `${from.padEnd(width)}  ${where === "runtime" ? "·" : " "} ${op} ${args.join(op === "seccomp" ? "\n".padEnd(width + 7) : " ")}`).join("\n");
+  return list
+    .map(
+      ({ from, where, op, args }) =>
+        `${from.padEnd(width)}  ${where === "runtime" ? "·" : " "} ${op} ${args.join(op === "seccomp" ? "\n".padEnd(width + 7) : " ")}`,
+    )
+    .join("\n");
 }
 
 export function planJson(prepared: Prepared): string {

@@ -38,13 +38,7 @@ export function newPlan(): Plan {
 }
 
 /** Appends an operation. */
-export function add<N extends OpName>(
-  plan: Plan,
-  from: string,
-  name: N,
-  args: OpArguments<N>,
-  policy?: Policy,
-): void {
+export function add<N extends OpName>(plan: Plan, from: string, name: N, args: OpArguments<N>, policy?: Policy): void {
   plan.ops.push({ name, args: args as readonly Value[keyof Value][], from, ...policy });
 }
 

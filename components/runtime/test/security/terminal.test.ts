@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Scene, ID, scene, secret } from "./fixture.ts";
+import { ID, type Scene, scene, secret } from "./fixture.ts";
 
 /** A container with a terminal, whose /dev is a directory that somebody else fills. */
 function foreignDev({ pts }: { pts: boolean }): Scene & { dev: string } {
