@@ -1,6 +1,6 @@
 /** create and run: from a bundle to a container's process. Runtime-spec, runtime.md, "Lifecycle"; the steps are in order. */
-import { closeSync, openSync, readlinkSync } from "node:fs";
-import { FailedPrecondition, type Mount, type NamespaceType, NAMESPACES, PermissionDenied, RLIMITS, type Spec } from "@gantry/oci";
+import { closeSync, openSync } from "node:fs";
+import { FailedPrecondition, type Mount, PermissionDenied, RLIMITS, type Spec } from "@gantry/oci";
 import { isErrno, mkfifo, setLimit } from "@gantry/sys";
 import { loadBundle } from "./bundle.ts";
 import { type Cgroup, type CgroupWrite, compileResources, openCgroup, type RdtGroup } from "./cgroups/index.ts";
@@ -15,7 +15,8 @@ import { type Launched, LaunchFailure, launch } from "./launch.ts";
 import type { Log } from "./log.ts";
 import type { Plan } from "./plan/plan.ts";
 import { rdtGroup } from "./rdt.ts";
-import { processStat, type Record, removeDirectory, reserve, writeRecord } from "./state.ts";
+import { completeRecord, initialRecord } from "./record.ts";
+import { type Record, removeDirectory, reserve, writeRecord } from "./state.ts";
 import { hostId, writeMappings } from "./users.ts";
 
 /** What every operation works with. */
@@ -73,7 +74,9 @@ export function prepare(context: Context, options: Omit<CreateOptions, "io">): P
   const validation = validationFacts(host, { systemdCgroup: context.systemdCgroup, noPivot });
   const bundle = loadBundle(options.bundle, validation, log);
   const { path, rootfs } = bundle;
-  const spec = options.mounts ? { ...bundle.spec, mounts: [...(bundle.spec.mounts ?? []), ...options.mounts] } : bundle.spec;
+  const spec = options.mounts
+    ? { ...bundle.spec, mounts: [...(bundle.spec.mounts ?? []), ...options.mounts] }
+    : bundle.spec;
   const cgroup = openCgroup({
     host: host.cgroups,
     cgroupsPath: spec.linux?.cgroupsPath,
@@ -219,7 +222,12 @@ function makeCgroup({ cgroup, writes }: Prepared, progress: { made: boolean }): 
 
 /** Device rules may be in force before the mounts are made: nodes can be made under any rules, and no device is mounted. */
 function mountsNoDevice(spec: Spec): boolean {
-  return spec.mounts?.every(({ type = "", source = "" }) => WITHOUT_DEVICE.has(type) || type.startsWith("cgroup") || !source.startsWith("/dev/")) ?? true;
+  return (
+    spec.mounts?.every(
+      ({ type = "", source = "" }) =>
+        WITHOUT_DEVICE.has(type) || type.startsWith("cgroup") || !source.startsWith("/dev/"),
+    ) ?? true
+  );
 }
 
 function setClocks(pid: number, spec: Spec): void {
@@ -259,72 +267,19 @@ function chown(path: string, uid: number, gid: number): void {
 export function setLimits(pid: number, spec: Pick<Spec, "process">): void {
   for (const [i, limit] of (spec.process?.rlimits ?? []).entries()) {
     try {
-      setLimit(pid, RLIMITS[limit.type as keyof typeof RLIMITS], { soft: BigInt(limit.soft), hard: BigInt(limit.hard) });
+      setLimit(pid, RLIMITS[limit.type as keyof typeof RLIMITS], {
+        soft: BigInt(limit.soft),
+        hard: BigInt(limit.hard),
+      });
     } catch (error) {
-      if (!isErrno(error, "EPERM")) throw new FailedPrecondition(`process.rlimits[${i}]: error setting rlimit ${limit.type}: ${(error as Error).message}`);
+      if (!isErrno(error, "EPERM"))
+        throw new FailedPrecondition(
+          `process.rlimits[${i}]: error setting rlimit ${limit.type}: ${(error as Error).message}`,
+        );
       throw new PermissionDenied(
         `process.rlimits[${i}]: error setting rlimit ${limit.type}: operation not permitted (raising a hard limit needs CAP_SYS_RESOURCE)`,
       );
     }
-  }
-}
-
-/** The record of a container that is being made. */
-export function initialRecord(context: Context, { spec, bundle, rootfs, cgroup, rdt }: Prepared, id: string): Record {
-  return {
-    id,
-    init_process_pid: 0,
-    init_process_start: 0,
-    created: timestamp(),
-    config: { rootfs, labels: [...Object.entries(spec.annotations ?? {}).map(([key, value]) => `${key}=${value}`), `bundle=${bundle}`] },
-    rootless: context.host.rootless,
-    cgroup_paths: { ...cgroup.paths },
-    namespace_paths: {},
-    external_descriptors: [],
-    intel_rdt_path: rdt?.path ?? "",
-    gantry: { bundle, systemdCgroup: context.systemdCgroup, spec },
-  };
-}
-
-/** RFC 3339 with nanoseconds, as Go prints it. */
-function timestamp(): string {
-  const now = new Date().toISOString();
-  const fraction = String(process.hrtime.bigint() % 1_000_000n).padStart(6, "0");
-  return `${now.slice(0, -1)}${fraction}Z`;
-}
-
-/** Names of the namespace_paths keys in runc's record. */
-const NAMESPACE_KEYS: Readonly<{ [T in NamespaceType]: string }> = {
-  mount: "NEWNS",
-  network: "NEWNET",
-  uts: "NEWUTS",
-  ipc: "NEWIPC",
-  pid: "NEWPID",
-  user: "NEWUSER",
-  cgroup: "NEWCGROUP",
-  time: "NEWTIME",
-};
-
-/** The same when its first process is there. */
-export function completeRecord(record: Record, { cgroup }: Prepared, pid: number): Record {
-  const paths: { [flag: string]: string } = {};
-  for (const type of Object.keys(NAMESPACES) as NamespaceType[]) paths[NAMESPACE_KEYS[type]] = `/proc/${pid}/ns/${NAMESPACES[type].file}`;
-  return {
-    ...record,
-    init_process_pid: pid,
-    init_process_start: processStat(pid)?.start ?? 0,
-    cgroup_paths: { ...cgroup.paths },
-    namespace_paths: paths,
-    external_descriptors: [0, 1, 2].map((fd) => linkTarget(pid, fd)),
-  };
-}
-
-function linkTarget(pid: number, fd: number): string {
-  try {
-    return readlinkSync(`/proc/${pid}/fd/${fd}`);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "EACCES")) return "/dev/null";
-    throw error;
   }
 }
 
@@ -338,11 +293,20 @@ function explainFailure(error: unknown, cgroup: Cgroup): unknown {
     // only makes the message better; the launch's own failure is what is told
   }
   const reason = killed > 0 ? "container init was OOM-killed (memory limit too low?)" : error.message;
-  return new FailedPrecondition(`unable to start container process: error during container init: ${reason}`, { cause: error });
+  return new FailedPrecondition(`unable to start container process: error during container init: ${reason}`, {
+    cause: error,
+  });
 }
 
 /** Takes away what a create that failed has left. */
-export function undo(context: Context, { spec, cgroup, bundle, rdt }: Prepared, directory: string, id: string, hooked: boolean, made = true): void {
+export function undo(
+  context: Context,
+  { spec, cgroup, bundle, rdt }: Prepared,
+  directory: string,
+  id: string,
+  hooked: boolean,
+  made = true,
+): void {
   // One that was refused because somebody is in it is theirs.
   if (made && cgroup.exists()) {
     cgroup.kill();

@@ -4,17 +4,10 @@ import { join } from "node:path";
 import { FailedPrecondition, hasNamespace, NotFound, type Spec } from "@gantry/oci";
 import { AT_FDCWD, isErrno, openat2, pidfdOpen, pidfdSignal, syscall, waitPid } from "@gantry/sys";
 import { parseCgroupFile } from "../cgroups/index.ts";
-import {
-  type Container,
-  type Context,
-  completeRecord,
-  initialRecord,
-  type Prepared,
-  prepare,
-  undo,
-} from "../create.ts";
+import { type Container, type Context, type Prepared, prepare, undo } from "../create.ts";
 import { runHooks } from "../hooks.ts";
 import type { ContainerIo } from "../io.ts";
+import { completeRecord, initialRecord } from "../record.ts";
 import { type Record, reserve, writeRecord } from "../state.ts";
 import { type Criu, CriuFailure, converse, criuVersion, FIRST_EXTRA_FD, logRequest, startCriu } from "./criu.ts";
 import { DESCRIPTORS } from "./dump.ts";
