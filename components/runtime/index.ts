@@ -1,4 +1,5 @@
 /** The OCI runtime as a library. `@gantry/runtime/commands` is the same behind runc's command line. */
+export type { CgroupStats } from "./cgroups/index.ts";
 export { inspectHost } from "./host.ts";
 export type { Host } from "./host.ts";
 export { type Log, silent } from "./log.ts";

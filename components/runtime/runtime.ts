@@ -2,6 +2,7 @@
 import { constants } from "node:os";
 import type { ContainerState, Process, Resources } from "@gantry/oci";
 import { absolutePath, isErrno, pidfdOpen, pidfdWait, waitPid } from "@gantry/sys";
+import type { CgroupStats } from "./cgroups/index.ts";
 import { type Context, createContainer } from "./create.ts";
 import { exec } from "./exec.ts";
 import { type Host, inspectHost } from "./host.ts";
@@ -129,6 +130,11 @@ export class Container implements AsyncDisposable {
   /** Sets limits; what is not named stays. @throws FailedPrecondition naming the field; the old limits are in force then. */
   update(resources: Resources): void {
     update(this.#context, this.id, resources);
+  }
+
+  /** What the container uses now: times in nanoseconds, sizes in bytes. */
+  stats(): CgroupStats {
+    return lifecycle.find(this.#context, this.id).cgroup.stats();
   }
 
   /** Runs one more process and waits for it. @throws FailedPrecondition saying why the program cannot be executed. */

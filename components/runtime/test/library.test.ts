@@ -39,6 +39,7 @@ test("the exit code of the first process and of an exec come back", async () => 
   container.start();
   expect(await container.exec({ args: ["sh", "-c", "exit 3"] })).toEqual({ code: 3 });
   expect(container.processes().length).toBeGreaterThan(0);
+  expect(container.stats().pids.current).toBeGreaterThan(0);
   container.kill("SIGTERM");
   expect(await container.wait()).toEqual({ code: 7 });
   expect(container.state().status).toBe("stopped");
