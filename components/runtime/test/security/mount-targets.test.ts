@@ -109,3 +109,16 @@ test.each(["/proc/sys", "/link"])("nothing is mounted inside /proc: %s", (destin
   expect(result.status).toBe(1);
   expect(result.stderr).toContain("cannot be mounted because it is inside /proc");
 });
+
+test("without pivot_root no bare /proc of the host stays behind: none can be mounted from inside", () => {
+  using attack = scene({
+    args: ["busybox", "unshare", "-mrpf", "sh", "-c", "mount -t proc none /proc && ls /proc/sysrq-trigger && echo reached"],
+    edit: (spec) => {
+      spec.process!.noNewPrivileges = false;
+      for (const set of ["bounding", "effective", "permitted"] as const) spec.process!.capabilities![set]!.push("CAP_SETFCAP");
+    },
+  });
+  const result = attack.run("--no-pivot");
+  expect(result.stdout).not.toContain("reached");
+  expect(result.stderr).toContain("permission denied");
+});
