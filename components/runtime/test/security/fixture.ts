@@ -1,5 +1,5 @@
 /** A folder for one attack: bundles, a state directory, something worth attacking. Containers and files are gone at the end. */
-import { setDefaultTimeout } from "bun:test";
+import { afterAll, setDefaultTimeout } from "bun:test";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ const cc = Bun.spawnSync([
   join(import.meta.dir, "attacker.c"),
 ]);
 if (cc.exitCode !== 0) throw new Error(`attacker.c: ${cc.stderr}`);
-process.on("exit", () => rmSync(join(ATTACKER, ".."), { recursive: true, force: true }));
+afterAll(() => rmSync(join(ATTACKER, ".."), { recursive: true, force: true }));
 
 export function scene(options: BundleOptions = {}): Scene {
   const folder = mkdtempSync(join(tmpdir(), "gantry-attack-"));
