@@ -1,8 +1,8 @@
 /** What the process is and may do; runtime-spec, config.md, "Process". */
 import { describe, expect, test } from "bun:test";
-import { compileExec } from "../../compile/exec.ts";
 import { capabilityMasks, unavailableCapabilities } from "../../compile/capabilities.ts";
 import { environment } from "../../compile/environment.ts";
+import { compileExec } from "../../compile/exec.ts";
 import { listMask } from "../../compile/process.ts";
 import { type Edit, FACTS, inOrder, names, only, ops, planOf, specOf } from "./fixture.ts";
 

@@ -112,10 +112,18 @@ test.each(["/proc/sys", "/link"])("nothing is mounted inside /proc: %s", (destin
 
 test("without pivot_root no bare /proc of the host stays behind: none can be mounted from inside", () => {
   using attack = scene({
-    args: ["busybox", "unshare", "-mrpf", "sh", "-c", "mount -t proc none /proc && ls /proc/sysrq-trigger && echo reached"],
+    args: [
+      "busybox",
+      "unshare",
+      "-mrpf",
+      "sh",
+      "-c",
+      "mount -t proc none /proc && ls /proc/sysrq-trigger && echo reached",
+    ],
     edit: (spec) => {
       spec.process!.noNewPrivileges = false;
-      for (const set of ["bounding", "effective", "permitted"] as const) spec.process!.capabilities![set]!.push("CAP_SETFCAP");
+      for (const set of ["bounding", "effective", "permitted"] as const)
+        spec.process!.capabilities![set]!.push("CAP_SETFCAP");
     },
   });
   const result = attack.run("--no-pivot");
