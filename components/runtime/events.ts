@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import { FailedPrecondition } from "@gantry/oci";
 import { isErrno, pidfdOpen, pollReadable } from "@gantry/sys";
 import { statsJson } from "./cgroups/stats/json.ts";
-import type { Context } from "./create.ts";
+import type { Context } from "./prepare.ts";
 import { type Found, find } from "./lifecycle.ts";
 import { rdtGroup } from "./rdt.ts";
 

@@ -4,7 +4,9 @@ import { FailedPrecondition, NAMESPACES, type Process, type Spec, validateProces
 import { AT_FDCWD, isErrno, openat2, RESOLVE_IN_ROOT } from "@gantry/sys";
 import { unavailableCapabilities } from "./compile/capabilities.ts";
 import { compileExec } from "./compile/exec.ts";
-import { type Context, enter, setLimits } from "./create.ts";
+import { enter } from "./create.ts";
+import { setLimits } from "./limits.ts";
+import type { Context } from "./prepare.ts";
 import { compileFacts, validationFacts } from "./host.ts";
 import type { ContainerIo } from "./io.ts";
 import { type Launched, LaunchFailure, launch } from "./launch.ts";

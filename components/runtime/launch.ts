@@ -12,8 +12,8 @@ import {
   pollReadable,
   receiveMessage,
   sealedMemfd,
-  seqpacketPair,
   sendMessage,
+  seqpacketPair,
   spawnFd,
   waitPid,
 } from "@gantry/sys";
@@ -23,7 +23,7 @@ import type { OpName } from "./plan/ops.ts";
 import { encodePlan, type Plan } from "./plan/plan.ts";
 import { MESSAGE, ROLE, SYNC } from "./plan/sync.ts";
 
-export interface LaunchOptions {
+export interface LaunchOptions extends LaunchEvents {
   readonly plan: Plan;
   /** Descriptors 0, 1, 2 of the container's process (without a terminal). */
   readonly stdio: readonly [number, number, number];
@@ -33,6 +33,10 @@ export interface LaunchOptions {
   /** Receives the time that each operation took. */
   readonly onTrace?: (index: number, nanoseconds: number) => void;
   readonly log: Log;
+}
+
+/** What the runtime does at the points where a plan waits for it, or while it runs. */
+export interface LaunchEvents {
   /** The launcher runs, and does not depend on what this does before it says so. */
   readonly onSpawned?: () => void;
   /**
@@ -99,14 +103,18 @@ export function launch(options: LaunchOptions): Launched {
 /** For whoever follows what happens to the process: what it inherits, and what watches it. */
 function announceEffects({ plan, log }: LaunchOptions, launcher: number): void {
   for (const { name, args, from } of plan.ops) {
-    if (name === "affinity" && from.endsWith(".initial")) log.debug(`nsexec[${launcher}]: affinity: 0x${maskText(args[0] as Uint8Array)}`);
+    if (name === "affinity" && from.endsWith(".initial"))
+      log.debug(`nsexec[${launcher}]: affinity: 0x${maskText(args[0] as Uint8Array)}`);
     if (name === "seccomp") log.debug(`seccomp filter flags: ${args[0]}`);
   }
 }
 
 /** A little-endian mask as one hexadecimal number. */
 function maskText(mask: Uint8Array): string {
-  return Buffer.from(mask).reverse().toString("hex").replace(/^0+(?=.)/, "");
+  return Buffer.from(mask)
+    .reverse()
+    .toString("hex")
+    .replace(/^0+(?=.)/, "");
 }
 
 interface Session {
@@ -218,7 +226,12 @@ function converse(session: Session, options: LaunchOptions): void {
         } else answer(session, message, options);
         break;
       case MESSAGE.error:
-        throw new LaunchFailure(explain(options.plan, message.op, -message.error, message.text), -message.error, false, options.plan.ops[message.op]?.name);
+        throw new LaunchFailure(
+          explain(options.plan, message.op, -message.error, message.text),
+          -message.error,
+          false,
+          options.plan.ops[message.op]?.name,
+        );
       case MESSAGE.warning:
         options.log.warn(explain(options.plan, message.op, -message.error, message.text));
         break;
@@ -284,6 +297,10 @@ function silentEnd(session: Session, plan: Plan): LaunchFailure {
     session.pidfd = -1;
   }
   if (ended && session.helpers.includes(pid)) session.helpers.splice(session.helpers.indexOf(pid), 1);
-  const how = !ended ? "closed its socket" : ended.status & 0x7f ? `was killed by signal ${ended.status & 0x7f}` : `ended with status ${ended.status >> 8}`;
+  const how = !ended
+    ? "closed its socket"
+    : ended.status & 0x7f
+      ? `was killed by signal ${ended.status & 0x7f}`
+      : `ended with status ${ended.status >> 8}`;
   return new LaunchFailure(`the container's first process ${how}${where}`, 0, true);
 }

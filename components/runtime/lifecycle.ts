@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, statSync, unlinkSync, wri
 import { type ContainerState, containerState, FailedPrecondition, NotFound } from "@gantry/oci";
 import { isErrno, pidfdOpen, pidfdSignal, pollReadable } from "@gantry/sys";
 import { type Cgroup, reopenCgroup } from "./cgroups/index.ts";
-import type { Context } from "./create.ts";
+import type { Context } from "./prepare.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
 import { type ContainerStatus, checkId, directory, isAlive, processStat, type Record, readRecord, removeDirectory, status } from "./state.ts";
 import { rdtGroup } from "./rdt.ts";

@@ -2,7 +2,7 @@
 import { readlinkSync } from "node:fs";
 import { NAMESPACES, type NamespaceType } from "@gantry/oci";
 import { isErrno } from "@gantry/sys";
-import type { Context, Prepared } from "./create.ts";
+import type { Context, Prepared } from "./prepare.ts";
 import { processStat, type Record } from "./state.ts";
 
 export function initialRecord(context: Context, { spec, bundle, rootfs, cgroup, rdt }: Prepared, id: string): Record {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { FailedPrecondition, type IntelRdt, type Resources, validateResources } from "@gantry/oci";
 import { compileResources } from "./cgroups/index.ts";
 import { openRdt } from "./cgroups/rdt.ts";
-import type { Context } from "./create.ts";
+import type { Context } from "./prepare.ts";
 import { validationFacts } from "./host.ts";
 import { type Found, find } from "./lifecycle.ts";
 import { writeRecord } from "./state.ts";

@@ -3,7 +3,7 @@ import { closeSync, constants, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { FailedPrecondition, InvalidArgument } from "@gantry/oci";
 import { AT_FDCWD, openat2, SysError, syscall } from "@gantry/sys";
-import type { Context } from "../create.ts";
+import type { Context } from "../prepare.ts";
 import type { Found } from "../lifecycle.ts";
 import { CriuFailure, converse, criuVersion, logRequest, requireFeature, startCriu } from "./criu.ts";
 import { dumpedMounts, dumpedNamespaces } from "./externals.ts";

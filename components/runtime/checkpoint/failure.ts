@@ -1,5 +1,5 @@
 /** Why a dump or restore failed: CRIU's own reason, and what right we lack. */
-import type { Context } from "../create.ts";
+import type { Context } from "../prepare.ts";
 import { CriuFailure } from "./criu.ts";
 import { quoteErrors } from "./log.ts";
 

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { defaultSpec, FailedPrecondition, features as featuresOf } from "@gantry/oci";
 import { print } from "@gantry/sys";
-import { prepare } from "../create.ts";
+import { prepare } from "../prepare.ts";
 import { RUNC_VERSION } from "./help.ts";
 import type { Invocation } from "./main.ts";
 

@@ -3,7 +3,7 @@
 import { InvalidArgument } from "@gantry/oci";
 import { absolutePath, print } from "@gantry/sys";
 import { loadSpec } from "../bundle.ts";
-import { prepare } from "../create.ts";
+import { prepare } from "../prepare.ts";
 import { diagnose } from "../inspect/doctor.ts";
 import { type Finding, lintSpec } from "../inspect/lint.ts";
 import { verify as compare } from "../inspect/verify.ts";

@@ -1,7 +1,7 @@
 /** The command line: `runc`'s, command for command. Returns the exit status. */
 import { GantryError, InvalidArgument } from "@gantry/oci";
 import { absolutePath, SysError } from "@gantry/sys";
-import type { Context } from "../create.ts";
+import type { Context } from "../prepare.ts";
 import { inspectHost } from "../host.ts";
 import { type CommandSyntax, checkCount, type Parsed, parseFlags, UsageError } from "./flags.ts";
 import { type Logger, openLog } from "./logger.ts";

@@ -2,9 +2,8 @@
 import { NAMESPACES, type Spec } from "@gantry/oci";
 import { add, newPlan, type Plan } from "../plan/plan.ts";
 import { ROLE, SYNC } from "../plan/sync.ts";
-import { environment } from "./environment.ts";
 import type { Facts } from "./facts.ts";
-import { becomeUser, findProgram, installFilter, labelProcess, listMask, prepareProcess } from "./process.ts";
+import { execute, giveUpPrivileges, listMask, prepareProcess } from "./process.ts";
 
 export interface ExecTarget {
   /** The container's first process. */
@@ -43,19 +42,7 @@ export function compileExec(spec: Spec, facts: Facts, target: ExecTarget): Plan 
   add(plan, "process.user.umask", "umask", [process.user?.umask ?? 0o022]);
   prepareProcess(plan, spec);
   add(plan, "process", "sync", [SYNC.ready, "the limits of the process"]);
-  startExec(plan, spec, facts, target);
+  giveUpPrivileges(plan, spec, facts);
+  execute(plan, spec, facts, target.extraEnv);
   return plan;
-}
-
-function startExec(plan: Plan, spec: Spec, facts: Facts, target: ExecTarget): void {
-  const process = spec.process!;
-  const filter = spec.linux?.seccomp;
-  labelProcess(plan, process, facts);
-  add(plan, "process", "close_tools", []);
-  if (filter && !process.noNewPrivileges) installFilter(plan, filter, facts);
-  becomeUser(plan, process, spec, facts);
-  findProgram(plan, process);
-  if (filter && process.noNewPrivileges) installFilter(plan, filter, facts);
-  add(plan, "process", "sync", [SYNC.done, "the end of the set-up"]);
-  add(plan, "process.args", "exec", [process.args ?? [], environment(process.env ?? [], target.extraEnv, facts.home)]);
 }

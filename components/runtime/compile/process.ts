@@ -80,6 +80,15 @@ export function listMask(list: string): Uint8Array {
 
 /** From here on the process gives up what it has, step by step, and becomes the program. */
 export function startProcess(plan: Plan, spec: Spec, facts: Facts, options: CompileOptions): void {
+  giveUpPrivileges(plan, spec, facts);
+  if (options.fifo) add(plan, "process", "fifo_wait", []);
+  containerHooks(plan, spec, "startContainer", options, facts);
+  if (spec.annotations?.["org.gantry.init"] === "true") add(plan, "annotations", "init", []);
+  execute(plan, spec, facts, options.extraEnv);
+}
+
+/** The last steps that a container's first process and an exec have in common. */
+export function giveUpPrivileges(plan: Plan, spec: Spec, facts: Facts): void {
   const process = spec.process!;
   const filter = spec.linux?.seccomp;
   labelProcess(plan, process, facts);
@@ -90,19 +99,20 @@ export function startProcess(plan: Plan, spec: Spec, facts: Facts, options: Comp
   findProgram(plan, process);
   if (filter && process.noNewPrivileges) installFilter(plan, filter, facts);
   add(plan, "process", "sync", [SYNC.done, "the end of the set-up"]);
-  if (options.fifo) add(plan, "process", "fifo_wait", []);
-  containerHooks(plan, spec, "startContainer", options, facts);
-  if (spec.annotations?.["org.gantry.init"] === "true") add(plan, "annotations", "init", []);
-  add(plan, "process.args", "exec", [process.args ?? [], environment(process.env ?? [], options.extraEnv, facts.home)]);
 }
 
-export function labelProcess(plan: Plan, process: Process, facts: Facts): void {
+export function execute(plan: Plan, { process }: Spec, facts: Facts, extraEnv: readonly string[]): void {
+  const env = environment(process?.env ?? [], extraEnv, facts.home);
+  add(plan, "process.args", "exec", [process?.args ?? [], env]);
+}
+
+function labelProcess(plan: Plan, process: Process, facts: Facts): void {
   if (process.apparmorProfile && facts.apparmor)
     add(plan, "process.apparmorProfile", "apparmor", [process.apparmorProfile]);
   if (process.selinuxLabel && facts.selinux) add(plan, "process.selinuxLabel", "selinux_exec", [process.selinuxLabel]);
 }
 
-export function installFilter(plan: Plan, seccomp: Seccomp, facts: Facts): void {
+function installFilter(plan: Plan, seccomp: Seccomp, facts: Facts): void {
   const filter = compileSeccomp(seccomp, facts.seccomp);
   if (filter) add(plan, "linux.seccomp", "seccomp", [filter.flags, filter.program, filter.notify ? 1 : 0]);
 }
@@ -110,7 +120,7 @@ export function installFilter(plan: Plan, seccomp: Seccomp, facts: Facts): void 
 const EACCES_LATER = 1;
 const AFTER_REFUSAL = 2;
 
-export function becomeUser(plan: Plan, process: Process, spec: Spec, facts: Facts): void {
+function becomeUser(plan: Plan, process: Process, spec: Spec, facts: Facts): void {
   const uid = process.user?.uid ?? 0;
   const gid = process.user?.gid ?? 0;
   const cwd = process.cwd;
@@ -137,7 +147,7 @@ export function setgroupsDenied(spec: Spec, facts: Facts): boolean {
   );
 }
 
-export function findProgram(plan: Plan, process: Process): void {
+function findProgram(plan: Plan, process: Process): void {
   const name = process.args?.[0] ?? "";
   let path = "";
   for (const entry of process.env ?? []) if (entry.startsWith("PATH=")) path = entry.slice(5);

@@ -4,7 +4,7 @@ import { cleanPath, FailedPrecondition, MS_BIND, NAMESPACES, parseMountOptions, 
 import { AT_FDCWD, getLimit, isErrno, O_PATH, openat2, RESOLVE_IN_ROOT } from "@gantry/sys";
 import { compileResources } from "../cgroups/index.ts";
 import { capabilityMasks } from "../compile/capabilities.ts";
-import type { Context } from "../create.ts";
+import type { Context } from "../prepare.ts";
 import { compileFacts } from "../host.ts";
 import { type Found, find } from "../lifecycle.ts";
 

@@ -1,5 +1,5 @@
 /** Plans for people: each operation with its arguments and the field it came from. */
-import type { Prepared } from "../create.ts";
+import type { Prepared } from "../prepare.ts";
 import { disassemble } from "../seccomp/index.ts";
 import { OPS } from "./ops.ts";
 import type { Op } from "./plan.ts";
