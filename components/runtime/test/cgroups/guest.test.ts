@@ -12,7 +12,9 @@ let folder = "";
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "gantry-test-cgroups-"));
-  const entrypoints = ["live.test.ts", "v2.guest.ts", "systemd.guest.ts"].map((name) => join(import.meta.dir, name));
+  const entrypoints = ["live.test.ts", "limits.test.ts", "v2.guest.ts", "systemd.guest.ts"].map((name) =>
+    join(import.meta.dir, name),
+  );
   const { success, logs } = await Bun.build({ entrypoints, target: "bun", outdir: folder });
   if (!success) throw new AggregateError(logs);
   await buildGuest();
@@ -36,7 +38,7 @@ async function inGuest(mode: GuestRun["mode"], ...names: string[]): Promise<{ st
 test(
   "on a host with cgroup v2 alone the same holds, and what only v2 has",
   async () => {
-    const { status, output } = await inGuest("init", "live.test", "v2.guest");
+    const { status, output } = await inGuest("init", "live.test", "limits.test", "v2.guest");
     if (status !== 0) console.error(output);
     expect(status).toBe(0);
     expect(output).toMatch(/\b0 fail\b/);
