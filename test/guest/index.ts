@@ -23,6 +23,8 @@ export interface GuestRun {
   /** Limit of everything from power on to power off. */
   readonly timeoutMs: number;
   readonly memoryMiB?: number;
+  /** Receives each line of the output as it comes. */
+  readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -42,7 +44,7 @@ export interface GuestResult {
 export async function runInGuest(run: GuestRun): Promise<GuestResult> {
   const child = spawn(script("run"), argumentsOf(run), { stdio: ["ignore", "pipe", "pipe"], signal: run.signal });
   const [output, complaint, status] = await Promise.all([
-    text(child.stdout),
+    text(child.stdout, run.onLine),
     text(child.stderr),
     new Promise<number | null>((resolve, reject) => child.once("error", reject).once("close", resolve)),
   ]);
@@ -74,8 +76,16 @@ function script(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-async function text(stream: AsyncIterable<Uint8Array>): Promise<string> {
+async function text(stream: AsyncIterable<Uint8Array>, onLine?: (line: string) => void): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
+  const decoder = new TextDecoder();
+  let begun = "";
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    if (onLine === undefined) continue;
+    const lines = (begun + decoder.decode(chunk, { stream: true })).split("\n");
+    begun = lines.pop()!;
+    for (const line of lines) onLine(line);
+  }
   return Buffer.concat(chunks).toString();
 }
