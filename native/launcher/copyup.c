@@ -99,13 +99,12 @@ static int copy_directory(int from, int to, int depth) {
   }
 }
 
-/* Gives the tmpfs at hand the content and the owner of the directory that it will cover. */
+/* Gives the tmpfs at hand the content of the directory that it will cover. */
 int op_copy_up(struct state *s, const struct arg *a) {
   int from = resolve(s, a[0].s, O_RDONLY | O_DIRECTORY, 0);
   if (from < 0) return from == -ENOENT ? 0 : from;
-  struct stat st;
   int to = openat(s->mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int r = to < 0 || fstat(from, &st) < 0 || fchown(to, st.st_uid, st.st_gid) < 0 ? -errno : copy_directory(from, to, 0);
+  int r = to < 0 ? -errno : copy_directory(from, to, 0);
   if (to >= 0) close(to);
   close(from);
   return r;

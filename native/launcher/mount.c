@@ -113,6 +113,7 @@ static int host_sysfs(struct state *s, uint64_t attributes) {
 
 int op_new_fs(struct state *s, const struct arg *a) {
   int fs = (int)syscall(SYS_fsopen, a[0].s, FSOPEN_CLOEXEC), r = 0;
+  if (fs < 0 && errno == EPERM && (a[4].u & 1)) return host_sysfs(s, a[3].u);
   if (fs < 0) return errno == ENODEV ? fail_with(s, -ENODEV, "unknown file system type \"%s\"", a[0].s) : -errno;
   if (a[1].length && syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "source", a[1].s, 0) < 0) r = fs_failure(s, fs, "source");
   for (uint32_t i = 0; !r && i < a[2].length; i++) {
@@ -123,7 +124,6 @@ int op_new_fs(struct state *s, const struct arg *a) {
   int fd = r ? -1 : (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)a[3].u);
   if (!r && fd < 0) r = fs_failure(s, fs, NULL);
   close(fs);
-  if (r == -EPERM && (a[4].u & 1)) return host_sysfs(s, a[3].u);
   return r ? r : keep_fd(&s->mount, fd);
 }
 

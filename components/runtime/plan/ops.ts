@@ -31,7 +31,7 @@ export const OPS = {
   idmap: "ssu", // uid map, gid map, recursive
   idmap_ns: "su", // path of a user namespace, recursive
   attach: "suuu", // destination, kind (0 = like the source, 1 = directory, 2 = file), mode of a new directory, flags
-  copy_up: "s", // destination, whose content and owner the mount at hand takes
+  copy_up: "s", // destination, whose content the mount at hand takes
   remount: "sulu", // destination, MOUNT_ATTR_* set, parameters, attr_clr
   late_readonly: "s", // path
   mkdir: "su", // path, mode
