@@ -1,6 +1,6 @@
 /** `create` and `run`. */
 import { appendFileSync, closeSync, fstatSync, renameSync, writeFileSync } from "node:fs";
-import { InvalidArgument, type Spec } from "@gantry/oci";
+import { FailedPrecondition, InvalidArgument, type Spec } from "@gantry/oci";
 import {
   absolutePath,
   baseName,
@@ -192,6 +192,10 @@ export function announce(flags: Parsed, pid: number, pidfd: number, name: "stand
 /** Readers see no file, or the whole number. */
 function writePidFile(path: string, pid: number): void {
   const temporary = `${directoryName(path)}/.${baseName(path)}`;
-  writeFileSync(temporary, String(pid), { flag: "wx", mode: 0o666 });
-  renameSync(temporary, path);
+  try {
+    writeFileSync(temporary, String(pid), { flag: "wx", mode: 0o666 });
+    renameSync(temporary, path);
+  } catch (error) {
+    throw new FailedPrecondition(`--pid-file: ${(error as Error).message}`, { cause: error });
+  }
 }

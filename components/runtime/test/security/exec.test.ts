@@ -46,8 +46,9 @@ test("what an exec is cannot be seen, nor its descriptors taken, until it has be
     onInit: () => [],
     onReady: () => {},
     onListener(process, pidfd, fd) {
-      let listener: number | undefined;
-      while (listener === undefined) listener = pidfdGetfd(pidfd, fd); // announced before it is there
+      let listener: number | undefined; // announced before it is there
+      for (let attempt = 0; listener === undefined && attempt < 100_000; attempt++) listener = pidfdGetfd(pidfd, fd);
+      if (listener === undefined) throw new Error("no listener");
       const inside = /^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${process}/status`, "utf8"))![1]!;
       peeked = attack.runc("exec", ID, "/bin/attacker", "peek", inside).stdout;
       closeSync(listener);
