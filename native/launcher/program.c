@@ -146,6 +146,6 @@ int op_exec(struct state *s, const struct arg *a) {
   size_t length = n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1; /* what was cut off is not written from beyond the end */
   char *text = line + strlen("exec : ") + strlen(s->program);
   if (*text >= 'A' && *text <= 'Z') *text = (char)(*text + 32); /* in the case that the kernel's words have elsewhere */
-  if (write(STDERR_FILENO, line, length) < 0) _exit(1);
-  _exit(1);
+  if (write(STDERR_FILENO, line, length) < 0) _exit(255);
+  _exit(255); /* the status by which callers of runc know a program that could not be executed after its start */
 }

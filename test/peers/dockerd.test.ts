@@ -82,6 +82,14 @@ describe.skipIf(why !== undefined)(`Docker engine${why ? ` (${why})` : ""}`, () 
     });
   }
 
+  test("a script that can't be executed ends its container with status 255, and its log says why", () => {
+    writeIn(place, "script", "#!/bin/sh\r\necho never\r\n");
+    const { output } = sh(
+      "chmod +x script; docker run --name $n -v $PWD/script:/script $i /script >/dev/null 2>&1; echo $?; docker logs $n",
+    );
+    expect(output).toMatch(/^255\nexec \/script: no such file or directory: .*CRLF/);
+  });
+
   test("standard input and output carry a megabyte unchanged", () => {
     const script = "head -c 1048576 /dev/urandom >big; docker run --rm -i $i cat <big | cmp - big && echo same";
     expect(sh(script).output).toBe("same");
