@@ -1,10 +1,11 @@
 export * from "./default-spec.ts";
 export * from "./errors.ts";
+export { readJson, writeJson } from "./exact.ts";
 export * from "./features.ts";
 export * from "./lists.ts";
 export * from "./mount-options.ts";
 export * from "./names.ts";
-export { parseProcess, parseResources, parseSpec, readJson, writeJson } from "./parse.ts";
+export { parseProcess, parseResources, parseSpec } from "./parse.ts";
 export type * from "./spec.ts";
 export type * from "./spec-linux.ts";
 export * from "./state.ts";

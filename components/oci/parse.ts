@@ -1,6 +1,7 @@
 /** Text → `Spec`: syntax, types and ranges of every known field. What the values mean together is `validate`'s. */
 import { check, type Findings } from "./check.ts";
 import { InvalidArgument } from "./errors.ts";
+import { LONG_INTEGER, tryJson } from "./exact.ts";
 import type { Kind } from "./kinds.ts";
 import { PROCESS, RESOURCES, SPEC } from "./schema.ts";
 import type { Process, Spec } from "./spec.ts";
@@ -66,37 +67,6 @@ function checkDocument<T>(
   check(value, kind, at, found, { nul: text.includes("\\u0000") });
   if (found.failures.length > 0) return new InvalidArgument(found.failures);
   return { value: value as T, warnings: found.warnings };
-}
-
-/** @returns any document, with integers that a number cannot hold as bigints. @throws InvalidArgument with line and column. */
-export function readJson(text: string, file: string): unknown {
-  const quick = LONG_INTEGER.test(text) ? undefined : tryJson(text);
-  if (quick !== undefined) return quick;
-  const { parseJson } = require("./json.ts") as typeof import("./json.ts");
-  return parseJson(text, file);
-}
-
-/** The same way back. */
-export function writeJson(value: unknown): string {
-  try {
-    return JSON.stringify(value);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // there is a bigint in it
-    const { stringifyJson } = require("./json.ts") as typeof import("./json.ts");
-    return stringifyJson(value);
-  }
-}
-
-/** 16 digits is where a number may stop being exact. */
-const LONG_INTEGER = /[:[,\s-]\d{16}/;
-
-/** Undefined when the text is no JSON: our own parser says where. */
-function tryJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** runc takes a filter without default action and rules for no filter. */

@@ -1,8 +1,9 @@
 /** Reads a bundle: config.json checked, and the rootfs where it really is. Runtime-spec, bundle.md. */
-import { lstatSync, readFileSync, realpathSync } from "node:fs";
-import { InvalidArgument, NotFound, parseSpec, type Spec, type ValidationFacts, validate } from "@gantry/oci";
+import { readFileSync } from "node:fs";
+import { NotFound, parseSpec, type Spec, type ValidationFacts, validate } from "@gantry/oci";
 import { absolutePath, isErrno } from "@gantry/sys";
 import type { Log } from "./log.ts";
+import { findRootfs } from "./rootfs.ts";
 
 export interface Bundle {
   readonly path: string;
@@ -32,20 +33,4 @@ export function loadSpec(bundle: string, log: Log): Spec {
   const { spec, warnings } = parseSpec(text, "config.json");
   for (const warning of warnings) log.warn(warning);
   return spec;
-}
-
-function findRootfs(bundle: string, path: string): string {
-  const absolute = absolutePath(path.startsWith("/") ? path : `${bundle}/${path}`);
-  try {
-    const stat = lstatSync(absolute);
-    if (stat.isSymbolicLink()) throw new InvalidArgument(`root.path: invalid rootfs: ${absolute} is a symbolic link`);
-    if (!stat.isDirectory()) throw new InvalidArgument(`root.path: invalid rootfs: ${absolute}: not a directory`);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR"))
-      throw new InvalidArgument(`root.path: invalid rootfs: stat ${absolute}: no such file or directory`);
-    throw error;
-  }
-  const real = realpathSync(absolute);
-  if (real === "/") throw new InvalidArgument("root.path: invalid rootfs: the root of the host cannot be a container's");
-  return real;
 }

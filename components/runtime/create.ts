@@ -3,15 +3,14 @@ import { closeSync, openSync } from "node:fs";
 import { FailedPrecondition, type Spec } from "@gantry/oci";
 import { isErrno, mkfifo } from "@gantry/sys";
 import type { Cgroup } from "./cgroups/index.ts";
-import { WITHOUT_DEVICE } from "./compile/mount-attributes.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
+import { hostId } from "./ids.ts";
 import type { ContainerIo } from "./io.ts";
 import { type LaunchEvents, type Launched, LaunchFailure, launch } from "./launch.ts";
 import { setLimits } from "./limits.ts";
 import { type Context, type CreateOptions, type Prepared, prepare } from "./prepare.ts";
 import { completeRecord, initialRecord } from "./record.ts";
 import { type Record, removeDirectory, reserve, writeRecord } from "./state.ts";
-import { hostId, writeMappings } from "./users.ts";
 
 export interface Container {
   readonly io: ContainerIo;
@@ -38,6 +37,7 @@ export function createContainer(context: Context, options: CreateOptions): Conta
       record = completeRecord(record, prepared, pid);
       writeRecord(directory, record);
     });
+    prepared.keep?.();
   } catch (error) {
     const explained = explainFailure(error, prepared.cgroup);
     undo(context, prepared, directory, options.id, progress.hooked, progress.made);
@@ -59,8 +59,7 @@ function start(
 ): Launched {
   const { spec, plan, cgroup } = prepared;
   const fifo = options.fifo ? openFifo(directory, spec) : undefined;
-  const born = plan.ops.some(({ name, args }) => name === "fork" && args[2] === 1);
-  const directoryFd = !born ? undefined : cgroup.entersAtClone ? cgroup.directoryFd() : cgroup.unifiedFd(true);
+  const directoryFd = !plan.born ? undefined : cgroup.entersAtClone ? cgroup.directoryFd() : cgroup.unifiedFd(true);
   plan.cgroup = directoryFd !== undefined;
   try {
     return launch({
@@ -91,7 +90,7 @@ function runtimePart(
   onRecord: (pid: number) => void,
 ): LaunchEvents {
   const { spec, plan, cgroup, bundle, rdt } = prepared;
-  const early = mountsNoDevice(spec);
+  const early = prepared.devicesEarly;
   const limit = limiter(prepared, early);
   return {
     // v1: made while the launcher starts; the plan waits for it where it needs it.
@@ -106,7 +105,7 @@ function runtimePart(
       onRecord(pid);
       return tasks;
     },
-    onMap: (pid) => writeMappings(pid, spec, context.host.rootless),
+    onMap: (pid) => mapUsers(pid, spec, context.host.rootless),
     onTime: (pid) => setClocks(pid, spec),
     onNetwork: (pid) => moveDevices(spec, pid),
     onHooks: (pid) => {
@@ -148,14 +147,9 @@ function makeCgroup({ cgroup, writes }: Prepared, progress: Progress): void {
   progress.made = true;
 }
 
-/** Device rules may be in force before the mounts are made: nodes can be made under any rules, and no device is mounted. */
-function mountsNoDevice(spec: Spec): boolean {
-  return (
-    spec.mounts?.every(
-      ({ type = "", source = "" }) =>
-        WITHOUT_DEVICE.has(type) || type.startsWith("cgroup") || !source.startsWith("/dev/"),
-    ) ?? true
-  );
+function mapUsers(pid: number, spec: Spec, rootless: boolean): void {
+  const { writeMappings } = require("./users.ts") as typeof import("./users.ts");
+  writeMappings(pid, spec, rootless);
 }
 
 function setClocks(pid: number, spec: Spec): void {

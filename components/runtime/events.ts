@@ -3,8 +3,8 @@ import { closeSync } from "node:fs";
 import { FailedPrecondition } from "@gantry/oci";
 import { isErrno, pidfdOpen, pollReadable } from "@gantry/sys";
 import { statsJson } from "./cgroups/stats/json.ts";
-import type { Context } from "./prepare.ts";
 import { type Found, find } from "./lifecycle.ts";
+import type { Context } from "./prepare.ts";
 import { rdtGroup } from "./rdt.ts";
 
 export interface EventsOptions {

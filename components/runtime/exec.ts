@@ -5,15 +5,16 @@ import { AT_FDCWD, isErrno, openat2, RESOLVE_IN_ROOT } from "@gantry/sys";
 import { unavailableCapabilities } from "./compile/capabilities.ts";
 import { compileExec } from "./compile/exec.ts";
 import { enter } from "./create.ts";
-import { setLimits } from "./limits.ts";
-import type { Context } from "./prepare.ts";
-import { compileFacts, validationFacts } from "./host.ts";
+import { compileFacts, validationFacts } from "./facts.ts";
 import type { ContainerIo } from "./io.ts";
 import { type Launched, LaunchFailure, launch } from "./launch.ts";
 import { type Found, find } from "./lifecycle.ts";
-import { isAlive } from "./state.ts";
-import { homeIn, setsHome } from "./users.ts";
+import { setLimits } from "./limits.ts";
+import { homeIn } from "./passwd.ts";
+import type { Context } from "./prepare.ts";
 import { rdtGroup } from "./rdt.ts";
+import { isAlive } from "./state.ts";
+import { setsHome } from "./users.ts";
 
 export interface ExecOptions {
   readonly id: string;
@@ -80,7 +81,13 @@ export function exec(context: Context, options: ExecOptions): Executed {
       },
       onListener: (pid, pidfd, fd) => {
         const { handOver } = require("./listener.ts") as typeof import("./listener.ts");
-        handOver(wanted, { id: options.id, bundle, pid: found.record.init_process_pid, status: "running" }, pidfd, fd, pid);
+        handOver(
+          wanted,
+          { id: options.id, bundle, pid: found.record.init_process_pid, status: "running" },
+          pidfd,
+          fd,
+          pid,
+        );
       },
       onMaster: (master, name) => io.onMaster(master, name),
     });
@@ -109,7 +116,11 @@ function joinable(found: Found): number {
   let mask = 0;
   for (const { type } of found.record.gantry.spec.linux?.namespaces ?? []) {
     const { file, flag } = NAMESPACES[type];
-    if (type === "user" && statSync(`/proc/self/ns/${file}`).ino === statSync(`/proc/${found.record.init_process_pid}/ns/${file}`).ino) continue;
+    if (
+      type === "user" &&
+      statSync(`/proc/self/ns/${file}`).ino === statSync(`/proc/${found.record.init_process_pid}/ns/${file}`).ino
+    )
+      continue;
     mask |= flag;
   }
   return mask;
@@ -140,5 +151,11 @@ function explainFailure(error: unknown, found: Found): unknown {
     // only makes the message better
   }
   const hint = killed > 0 ? " (possibly OOM-killed)" : "";
-  return new FailedPrecondition(`unable to start container process: error executing setns process: ${error.message}${hint}`.replace("error executing setns process: process.args[0]: ", ""), { cause: error });
+  return new FailedPrecondition(
+    `unable to start container process: error executing setns process: ${error.message}${hint}`.replace(
+      "error executing setns process: process.args[0]: ",
+      "",
+    ),
+    { cause: error },
+  );
 }

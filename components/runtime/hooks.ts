@@ -16,12 +16,20 @@ export interface HookContext {
 export function hookDocument(spec: Spec, context: HookContext): string {
   const { ociVersion, annotations } = spec;
   const { id, status, pid, bundle } = context;
-  return JSON.stringify({ ociVersion, id, status, ...(pid > 0 && { pid }), bundle, ...(annotations && { annotations }) });
+  return JSON.stringify({
+    ociVersion,
+    id,
+    status,
+    ...(pid > 0 && { pid }),
+    bundle,
+    ...(annotations && { annotations }),
+  });
 }
 
 /** Runs the hooks of a phase in order. @throws Error naming the phase, the index and what the hook said, at the first failure. */
 export function runHooks(spec: Spec, phase: RuntimeHookPhase, context: HookContext): void {
-  for (const [i, hook] of (spec.hooks?.[phase] ?? []).entries()) runHook(hook, `${phase} hook #${i}`, hookDocument(spec, context), context.bundle);
+  for (const [i, hook] of (spec.hooks?.[phase] ?? []).entries())
+    runHook(hook, `${phase} hook #${i}`, hookDocument(spec, context), context.bundle);
 }
 
 /** runtime.md, lifecycle step 13: every poststop hook runs; a failure is only told. */
@@ -41,9 +49,18 @@ function runHook(hook: Hook, name: string, input: string, cwd: string): void {
   const env: Record<string, string> = {};
   for (const entry of hook.env ?? []) env[entry.slice(0, entry.indexOf("="))] = entry.slice(entry.indexOf("=") + 1);
   const timeout = hook.timeout ? hook.timeout * 1000 : undefined;
-  const result = spawnSync(hook.path, args, { argv0: argv0!, input, env, cwd, timeout, killSignal: "SIGKILL", encoding: "utf8" });
+  const result = spawnSync(hook.path, args, {
+    argv0: argv0!,
+    input,
+    env,
+    cwd,
+    timeout,
+    killSignal: "SIGKILL",
+    encoding: "utf8",
+  });
   const code = result.error && "code" in result.error ? result.error.code : undefined;
-  if (code === "ETIMEDOUT") throw new Error(`error running ${name}: hook ran past specified timeout of ${hook.timeout}.0s`);
+  if (code === "ETIMEDOUT")
+    throw new Error(`error running ${name}: hook ran past specified timeout of ${hook.timeout}.0s`);
   if (result.error && code !== "EPIPE") throw new Error(`error running ${name}: ${hook.path}: ${result.error.message}`);
   if (result.status === 0) return;
   const how = result.signal ? `signal: ${result.signal}` : `exit status ${result.status}`;

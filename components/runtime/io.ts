@@ -53,16 +53,30 @@ function piped(uid: number, gid: number): ContainerIo {
   const [inRead, inWrite] = pipe();
   const [outRead, outWrite] = pipe();
   const [errRead, errWrite] = pipe();
-  for (const fd of [inRead, inWrite, outRead, outWrite, errRead, errWrite]) if (uid !== 0 || gid !== 0) fchownSync(fd, uid, gid);
+  for (const fd of [inRead, inWrite, outRead, outWrite, errRead, errWrite])
+    if (uid !== 0 || gid !== 0) fchownSync(fd, uid, gid);
   return {
     stdio: [inRead, outWrite, errWrite],
     onMaster: none,
     started() {
       for (const fd of [inRead, outWrite, errWrite]) closeSync(fd);
     },
-    pump: () => copyReady([[outRead, 1], [errRead, 2]]),
+    pump: () =>
+      copyReady([
+        [outRead, 1],
+        [errRead, 2],
+      ]),
     supervise: (pid, pidfd) =>
-      supervise({ pid, pidfd, master: -1, copies: [[0, inWrite, 1], [outRead, 1, 0], [errRead, 2, 0]] }),
+      supervise({
+        pid,
+        pidfd,
+        master: -1,
+        copies: [
+          [0, inWrite, 1],
+          [outRead, 1, 0],
+          [errRead, 2, 0],
+        ],
+      }),
   };
 }
 
@@ -90,7 +104,16 @@ function ownTerminal(): ContainerIo {
     },
     started() {},
     pump: () => copyReady([[held, 1]]),
-    supervise: (pid, pidfd) => supervise({ pid, pidfd, master: held, copies: [[0, held, 0], [held, 1, 0]] }),
+    supervise: (pid, pidfd) =>
+      supervise({
+        pid,
+        pidfd,
+        master: held,
+        copies: [
+          [0, held, 0],
+          [held, 1, 0],
+        ],
+      }),
   };
 }
 
@@ -108,7 +131,10 @@ function plainNewlines(master: number): void {
 }
 
 function copyReady(pairs: readonly (readonly [from: number, to: number])[]): void {
-  const ready = pollReadable(pairs.map(([from]) => from), 0);
+  const ready = pollReadable(
+    pairs.map(([from]) => from),
+    0,
+  );
   const buffer = Buffer.allocUnsafe(65536);
   for (const [from, to] of pairs) {
     if (!ready.includes(from)) continue;

@@ -102,6 +102,7 @@ export function launch(options: LaunchOptions): Launched {
 
 /** For whoever follows what happens to the process: what it inherits, and what watches it. */
 function announceEffects({ plan, log }: LaunchOptions, launcher: number): void {
+  if (plan.encoded) return; // whoever follows the steps asks for a fresh plan
   for (const { name, args, from } of plan.ops) {
     if (name === "affinity" && from.endsWith(".initial"))
       log.debug(`nsexec[${launcher}]: affinity: 0x${maskText(args[0] as Uint8Array)}`);

@@ -3,10 +3,20 @@ import { closeSync, existsSync, openSync, readdirSync, statSync, unlinkSync, wri
 import { type ContainerState, containerState, FailedPrecondition, NotFound } from "@gantry/oci";
 import { isErrno, pidfdOpen, pidfdSignal, pollReadable } from "@gantry/sys";
 import { type Cgroup, reopenCgroup } from "./cgroups/index.ts";
-import type { Context } from "./prepare.ts";
 import { runHooks, runPoststop } from "./hooks.ts";
-import { type ContainerStatus, checkId, directory, isAlive, processStat, type Record, readRecord, removeDirectory, status } from "./state.ts";
+import type { Context } from "./prepare.ts";
 import { rdtGroup } from "./rdt.ts";
+import {
+  type ContainerStatus,
+  checkId,
+  directory,
+  isAlive,
+  processStat,
+  type Record,
+  readRecord,
+  removeDirectory,
+  status,
+} from "./state.ts";
 
 /** A container looked up: its record, and its control group opened when first needed. */
 export interface Found {
@@ -86,7 +96,9 @@ export function list(context: Context, onBroken: (id: string, error: unknown) =>
 function userName(uid: number): string {
   if (uid === 0) return "root";
   const { readFileSync } = require("node:fs") as typeof import("node:fs");
-  const line = readFileSync("/etc/passwd", "utf8").split("\n").find((one) => one.split(":")[2] === String(uid));
+  const line = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .find((one) => one.split(":")[2] === String(uid));
   return line?.split(":")[0] ?? `#${uid}`;
 }
 
@@ -231,7 +243,10 @@ function tryPidfd(pid: number): number | undefined {
 }
 
 /** Takes away everything of a container whose first process has ended; runtime.md, "Delete". */
-export function destroy(context: Context, { id, record, directory: dir, cgroup }: Pick<Found, "id" | "record" | "directory" | "cgroup">): void {
+export function destroy(
+  context: Context,
+  { id, record, directory: dir, cgroup }: Pick<Found, "id" | "record" | "directory" | "cgroup">,
+): void {
   if (Object.keys(record.cgroup_paths).length > 0 && cgroup.exists()) {
     if (sharesPids(record)) cgroup.kill();
     cgroup.destroy();
@@ -246,7 +261,8 @@ export function destroy(context: Context, { id, record, directory: dir, cgroup }
 export function pause(context: Context, id: string): void {
   const found = find(context, id);
   const now = found.status();
-  if (now !== "running" && now !== "created") throw new FailedPrecondition(now === "paused" ? "container already paused" : "container not running");
+  if (now !== "running" && now !== "created")
+    throw new FailedPrecondition(now === "paused" ? "container already paused" : "container not running");
   found.cgroup.freeze();
 }
 

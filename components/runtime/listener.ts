@@ -20,12 +20,18 @@ export function handOver(
   try {
     socket = connectUnix(listenerPath);
   } catch (error) {
-    throw new FailedPrecondition(`linux.seccomp.listenerPath: failed to connect with seccomp agent specified in the seccomp profile: ${(error as Error).message}`);
+    throw new FailedPrecondition(
+      `linux.seccomp.listenerPath: failed to connect with seccomp agent specified in the seccomp profile: ${(error as Error).message}`,
+    );
   }
   try {
     const listener = take(pidfd, fd);
     const { annotations, ociVersion } = spec;
-    const document = containerProcessState(process, listenerMetadata, { ociVersion, ...state, ...(annotations && { annotations }) });
+    const document = containerProcessState(process, listenerMetadata, {
+      ociVersion,
+      ...state,
+      ...(annotations && { annotations }),
+    });
     sendMessage(socket, Buffer.from(JSON.stringify(document)), [listener]);
     closeSync(listener);
   } finally {

@@ -1,16 +1,12 @@
-/** The part of a create that changes nothing: the bundle is read and checked, and everything compiled that will be done. */
+/** The part of a create that changes nothing: everything is compiled that will be done, or was before from the same facts. */
 import type { Mount, Spec } from "@gantry/oci";
-import { loadBundle } from "./bundle.ts";
-import { type Cgroup, type CgroupWrite, compileResources, openCgroup, type RdtGroup } from "./cgroups/index.ts";
-import { unavailableCapabilities } from "./compile/capabilities.ts";
+import { type Cgroup, type CgroupWrite, openCgroup, type RdtGroup } from "./cgroups/index.ts";
 import type { Facts } from "./compile/facts.ts";
-import { compile } from "./compile/index.ts";
-import { compileFacts, type Host, validationFacts } from "./host.ts";
+import type { Host } from "./host.ts";
 import type { ContainerIo } from "./io.ts";
 import type { Log } from "./log.ts";
+import { recall } from "./plan/cache.ts";
 import type { Plan } from "./plan/plan.ts";
-import { rdtGroup } from "./rdt.ts";
-import { hostId } from "./users.ts";
 
 /** What every operation works with. */
 export interface Context {
@@ -34,6 +30,8 @@ export interface CreateOptions {
   readonly extraEnv?: readonly string[] | undefined;
   /** Beside those of the configuration, after them. */
   readonly mounts?: readonly Mount[] | undefined;
+  /** A plan that was compiled before from the same configuration and facts may be used again. */
+  readonly reuse?: boolean | undefined;
   /** The container's directory is there. */
   readonly onReserved?: ((directory: string) => void) | undefined;
   readonly onTrace?: ((plan: Plan, index: number, nanoseconds: number) => void) | undefined;
@@ -49,51 +47,33 @@ export interface Prepared {
   readonly cgroup: Cgroup;
   readonly writes: readonly CgroupWrite[];
   readonly rdt: RdtGroup | undefined;
+  /** Device rules may be in force before the mounts are made: nodes can be made under any rules, and no device is mounted. */
+  readonly devicesEarly: boolean;
+  /** Keeps the compiled plan for the next time; to be called once it has proven good. */
+  readonly keep?: (() => void) | undefined;
 }
 
-/** Steps that change nothing: read, validate, compile. */
+/** @throws InvalidArgument or FailedPrecondition naming the field; nothing was changed. */
 export function prepare(context: Context, options: Omit<CreateOptions, "io">): Prepared {
-  const { host, log } = context;
-  const noPivot = options.noPivot ?? false;
-  const validation = validationFacts(host, { systemdCgroup: context.systemdCgroup, noPivot });
-  const bundle = loadBundle(options.bundle, validation, log);
-  const { path, rootfs } = bundle;
-  const spec = options.mounts
-    ? { ...bundle.spec, mounts: [...(bundle.spec.mounts ?? []), ...options.mounts] }
-    : bundle.spec;
-  const cgroup = openCgroup({
+  return (options.reuse && recall(context, options)) || compileBundle(context, options);
+}
+
+/** Reads, validates and compiles. */
+export function compileBundle(context: Context, options: Omit<CreateOptions, "io">): Prepared {
+  const { compileBundle: compileIt } = require("./compile-bundle.ts") as typeof import("./compile-bundle.ts");
+  return compileIt(context, options);
+}
+
+/** The control group that a container of this configuration will have. */
+export function cgroupOf({ host, systemdCgroup }: Context, id: string, spec: Spec, ownerUid?: number): Cgroup {
+  return openCgroup({
     host: host.cgroups,
     cgroupsPath: spec.linux?.cgroupsPath,
-    id: options.id,
-    driver: context.systemdCgroup ? "systemd" : "cgroupfs",
+    id,
+    driver: systemdCgroup ? "systemd" : "cgroupfs",
     rootless: host.rootless,
     userNamespace: host.inUserNamespace,
     annotations: spec.annotations,
-    ownerUid: host.cgroups.mode === "v2" ? cgroupOwner(spec) : undefined,
+    ownerUid,
   });
-  const writes = compileResources(spec.linux?.resources, host.cgroups, {
-    driver: cgroup.driver,
-    nodes: spec.linux?.devices ?? [],
-    skipDevices: host.rootless || host.inUserNamespace,
-    warn: (message) => log.warn(message),
-  });
-  const facts = compileFacts(host, spec, path, rootfs, noPivot, cgroup);
-  const missing = unavailableCapabilities(spec.process?.capabilities, facts, spec);
-  if (missing.length > 0) log.warn(`ignoring unknown or unavailable capabilities: [${missing.join(" ")}]`);
-  const plan = compile(spec, facts, {
-    id: options.id,
-    fifo: options.fifo,
-    noPivot,
-    noNewKeyring: options.noNewKeyring ?? false,
-    preserveFds: options.preserveFds ?? 0,
-    extraEnv: options.extraEnv ?? [],
-  });
-  return { spec, bundle: path, rootfs, facts, plan, cgroup, writes, rdt: rdtGroup(spec, options.id) };
-}
-
-/** The host's uid of who may make cgroups inside. */
-function cgroupOwner(spec: Spec): number | undefined {
-  const { delegatedUser } = require("./cgroups/delegate.ts") as typeof import("./cgroups/delegate.ts");
-  const user = delegatedUser(spec);
-  return user === undefined ? undefined : hostId(spec.linux?.uidMappings, user);
 }

@@ -4,12 +4,12 @@ import type { ContainerState, Process, Resources } from "@gantry/oci";
 import { absolutePath, isErrno, pidfdOpen, pidfdWait, waitPid } from "@gantry/sys";
 import type { CgroupStats } from "./cgroups/index.ts";
 import { createContainer } from "./create.ts";
-import type { Context } from "./prepare.ts";
 import { exec } from "./exec.ts";
 import { type Host, inspectHost } from "./host.ts";
 import { type ContainerIo, containerIo } from "./io.ts";
 import * as lifecycle from "./lifecycle.ts";
 import { type Log, silent } from "./log.ts";
+import type { Context } from "./prepare.ts";
 import { update } from "./update.ts";
 
 export interface RuntimeOptions {
@@ -39,7 +39,9 @@ export interface ExecProcess extends Partial<Process> {
 }
 
 /** How a process ended: its exit code, or the signal that killed it. */
-export type Exit = { readonly code: number; readonly signal?: never } | { readonly signal: number; readonly code?: never };
+export type Exit =
+  | { readonly code: number; readonly signal?: never }
+  | { readonly signal: number; readonly code?: never };
 
 /** Makes containers below one root directory, and finds those that are there. */
 export class Runtime {
@@ -65,7 +67,9 @@ export class Runtime {
       bundle,
       fifo: true,
       io: (spec) =>
-        stdio ? given(stdio) : containerIo({ terminal: spec.process?.terminal ?? false, detach: true, consoleSocket, uid: 0, gid: 0 }),
+        stdio
+          ? given(stdio)
+          : containerIo({ terminal: spec.process?.terminal ?? false, detach: true, consoleSocket, uid: 0, gid: 0 }),
     });
     made.io.started();
     return new Container(this.#context, id, made.pidfd);

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { FailedPrecondition, type IntelRdt, type Resources, validateResources } from "@gantry/oci";
 import { compileResources } from "./cgroups/index.ts";
 import { openRdt } from "./cgroups/rdt.ts";
-import type { Context } from "./prepare.ts";
-import { validationFacts } from "./host.ts";
+import { validationFacts } from "./facts.ts";
 import { type Found, find } from "./lifecycle.ts";
+import type { Context } from "./prepare.ts";
 import { writeRecord } from "./state.ts";
 
 export type RdtChange = Pick<IntelRdt, "l3CacheSchema" | "memBwSchema">;

@@ -1,55 +1,26 @@
-/** Users: home directories, and the mappings of a new user namespace. */
-import { closeSync, constants, writeFileSync } from "node:fs";
-import { type IDMapping, parseMountOptions, cleanPath, MS_BIND, PermissionDenied, type Process, type Spec } from "@gantry/oci";
-import { AT_FDCWD, isErrno, openat2, RESOLVE_IN_ROOT, readAll } from "@gantry/sys";
+/** Users: where they are listed, and the mappings of a new user namespace. */
+import { writeFileSync } from "node:fs";
+import {
+  cleanPath,
+  type IDMapping,
+  MS_BIND,
+  PermissionDenied,
+  type Process,
+  parseMountOptions,
+  type Spec,
+} from "@gantry/oci";
+import { isErrno } from "@gantry/sys";
 import { mapText } from "./compile/mounts.ts";
 
-/** The home directory of `uid` in the passwd file that the container will see; "/" when it names none. */
-export function homeOf(spec: Spec, rootfs: string, uid: number): string {
-  if (spec.process && setsHome(spec.process)) return "";
+/** Where the passwd file lies that the container will see: the source of a bind mount, or "" for the rootfs. */
+export function passwdOf(spec: Spec): string {
   const mounted = spec.mounts?.findLast((mount) => cleanPath(mount.destination) === "/etc/passwd");
-  if (mounted?.source && parseMountOptions(mounted.options).flags & MS_BIND) return homeIn(AT_FDCWD, mounted.source, 0, uid);
-  const root = openat2(AT_FDCWD, rootfs, constants.O_DIRECTORY);
-  try {
-    return homeIn(root, "etc/passwd", RESOLVE_IN_ROOT, uid);
-  } finally {
-    closeSync(root);
-  }
+  return mounted?.source && parseMountOptions(mounted.options).flags & MS_BIND ? mounted.source : "";
 }
 
 /** The environment says where home is: the last word counts, and an empty one says nothing. */
 export function setsHome({ env = [] }: Process): boolean {
   return (env.findLast((entry) => entry.startsWith("HOME=")) ?? "HOME=") !== "HOME=";
-}
-
-/** passwd(5): name:password:uid:gid:comment:home:shell. A file that is missing or no file at all is no error. */
-export function homeIn(dir: number, path: string, resolve: number, uid: number): string {
-  let text: string;
-  try {
-    const fd = openat2(dir, path, constants.O_NONBLOCK, resolve);
-    try {
-      text = readAll(fd);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR", "EACCES", "EISDIR", "ELOOP", "EINVAL", "EAGAIN", "ENXIO")) return "/";
-    throw error;
-  }
-  for (const line of text.split("\n")) {
-    const fields = line.split(":");
-    if (fields.length >= 6 && Number(fields[2]) === uid && /^\d+$/.test(fields[2]!)) return fields[5] || "/";
-  }
-  return "/";
-}
-
-/** The id on the host of an id in the container; the id itself without mappings. */
-export function hostId(map: readonly IDMapping[] | undefined, id: number): number {
-  if (!map?.length) return id;
-  for (const { containerID, hostID, size } of map) {
-    if (id >= containerID && id < containerID + size) return hostID + (id - containerID);
-  }
-  return 65534;
 }
 
 /**
@@ -78,12 +49,18 @@ function writeMap(pid: number, file: "uid_map" | "gid_map", map: readonly IDMapp
     return;
   } catch (error) {
     if (!isErrno(error, "EPERM", "EINVAL")) throw error;
-    if (isErrno(error, "EINVAL")) throw new PermissionDenied(`linux.${file === "uid_map" ? "uidMappings" : "gidMappings"}: the kernel refuses the mapping: invalid argument`);
+    if (isErrno(error, "EINVAL"))
+      throw new PermissionDenied(
+        `linux.${file === "uid_map" ? "uidMappings" : "gidMappings"}: the kernel refuses the mapping: invalid argument`,
+      );
   }
   const { spawnSync } = require("node:child_process") as typeof import("node:child_process");
   const args = [String(pid), ...map.flatMap((one) => [one.containerID, one.hostID, one.size].map(String))];
   const result = spawnSync(program, args, { encoding: "utf8" });
   const field = file === "uid_map" ? "linux.uidMappings" : "linux.gidMappings";
-  if (result.error) throw new PermissionDenied(`${field}: not permitted to write them, and ${program} cannot be run: ${result.error.message}`);
+  if (result.error)
+    throw new PermissionDenied(
+      `${field}: not permitted to write them, and ${program} cannot be run: ${result.error.message}`,
+    );
   if (result.status !== 0) throw new PermissionDenied(`${field}: ${program} failed: ${result.stderr.trim()}`);
 }

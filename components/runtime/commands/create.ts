@@ -16,11 +16,11 @@ import {
   waitPid,
 } from "@gantry/sys";
 import { type Container, createContainer } from "../create.ts";
+import { hostId } from "../ids.ts";
 import { containerIo } from "../io.ts";
 import { LaunchFailure } from "../launch.ts";
 import { destroy, poststart, signalInit } from "../lifecycle.ts";
 import type { Plan } from "../plan/plan.ts";
-import { hostId } from "../users.ts";
 import type { Parsed } from "./flags.ts";
 import type { Logger } from "./logger.ts";
 import { type Invocation, messageOf } from "./main.ts";
@@ -135,6 +135,7 @@ function make(
     bundle,
     io,
     fifo: how.fifo,
+    reuse: !context.log.debugging && trace === undefined,
     noPivot: flags.bool("no-pivot"),
     noNewKeyring: flags.bool("no-new-keyring"),
     preserveFds,

@@ -23,7 +23,7 @@ export function spec({ flags, context }: Invocation): number {
 
 export function features(): number {
   const { supportedFlags } = require("../seccomp/index.ts") as typeof import("../seccomp/index.ts");
-  const { seccompFacts } = require("../host.ts") as typeof import("../host.ts");
+  const { seccompFacts } = require("../facts.ts") as typeof import("../facts.ts");
   const document = featuresOf({
     seccompFlags: supportedFlags(seccompFacts()),
     annotations: { "org.opencontainers.runc.version": RUNC_VERSION },

@@ -3,11 +3,11 @@
 import { InvalidArgument } from "@gantry/oci";
 import { absolutePath, print } from "@gantry/sys";
 import { loadSpec } from "../bundle.ts";
-import { prepare } from "../prepare.ts";
 import { diagnose } from "../inspect/doctor.ts";
 import { type Finding, lintSpec } from "../inspect/lint.ts";
 import { verify as compare } from "../inspect/verify.ts";
 import { silent } from "../log.ts";
+import { prepare } from "../prepare.ts";
 import { type Invocation, messageOf } from "./main.ts";
 
 /** Status 1 when the bundle would be refused. */

@@ -8,6 +8,8 @@ export interface Logger extends Log {
   fatal(message: string): void;
   /** For the log file, if there is one, and not for standard error. */
   toFile(level: string, message: string): void;
+  /** Debug lines are wanted. */
+  readonly debugging: boolean;
 }
 
 export interface LogOptions {
@@ -36,6 +38,7 @@ export function openLog({ file, format = "text", debug }: LogOptions): Logger {
     },
     warn: (message) => write("warning", message),
     error: (message) => write("error", message),
+    debugging: debug,
     toFile: (level, message) => {
       if (file) write(level, message);
     },

@@ -1,8 +1,8 @@
 /** The command line: `runc`'s, command for command. Returns the exit status. */
 import { GantryError, InvalidArgument } from "@gantry/oci";
 import { absolutePath, SysError } from "@gantry/sys";
-import type { Context } from "../prepare.ts";
 import { inspectHost } from "../host.ts";
+import type { Context } from "../prepare.ts";
 import { type CommandSyntax, checkCount, type Parsed, parseFlags, UsageError } from "./flags.ts";
 import { type Logger, openLog } from "./logger.ts";
 import { COMMANDS, GLOBAL_FLAGS } from "./table.ts";

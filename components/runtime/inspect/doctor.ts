@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { CAPABILITIES, NAMESPACES } from "@gantry/oci";
 import { trySyscall } from "@gantry/sys";
-import { type Host, seccompFacts } from "../host.ts";
+import { seccompFacts } from "../facts.ts";
+import type { Host } from "../host.ts";
 
 export interface Fact {
   /** `missing` prevents something, which `effect` names. */

@@ -5,7 +5,7 @@ import { AT_FDCWD, getLimit, isErrno, O_PATH, openat2, RESOLVE_IN_ROOT } from "@
 import { compileResources } from "../cgroups/index.ts";
 import { capabilityMasks } from "../compile/capabilities.ts";
 import type { Context } from "../prepare.ts";
-import { compileFacts } from "../host.ts";
+import { compileFacts } from "../facts.ts";
 import { type Found, find } from "../lifecycle.ts";
 
 /** One line for each difference: the field, what it asks for, and what is. @throws FailedPrecondition when the container has stopped. */

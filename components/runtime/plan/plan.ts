@@ -31,14 +31,19 @@ export interface Plan {
   fifo: boolean;
   /** A cgroup v2 directory is passed, into which the first fork happens. */
   cgroup: boolean;
+  /** A fork wants to happen in that directory. */
+  born: boolean;
+  /** The encoding, where it was kept from an earlier time; `ops` are then made anew when somebody asks. */
+  readonly encoded?: Uint8Array;
 }
 
 export function newPlan(): Plan {
-  return { ops: [], fifo: false, cgroup: false };
+  return { ops: [], fifo: false, cgroup: false, born: false };
 }
 
 /** Appends an operation. */
 export function add<N extends OpName>(plan: Plan, from: string, name: N, args: OpArguments<N>, policy?: Policy): void {
+  if (name === "fork" && args[2] === 1) plan.born = true;
   plan.ops.push({ name, args: args as readonly Value[keyof Value][], from, ...policy });
 }
 
@@ -51,12 +56,10 @@ const CODES = new Map<OpName, number>(OP_NAMES.map((name, i) => [name, i]));
 
 /** The bytes that `native/launcher/plan.c` reads; the layout stands there. */
 export function encodePlan(plan: Plan, { trace = false }: { readonly trace?: boolean } = {}): Uint8Array {
+  const passed = (trace ? FLAGS.trace : 0) | (plan.fifo ? FLAGS.fifo : 0) | (plan.cgroup ? FLAGS.cgroup : 0);
+  if (plan.encoded) return withFlags(plan.encoded, passed);
   const out = new Writer();
-  const flags =
-    (trace ? FLAGS.trace : 0) |
-    (plan.fifo ? FLAGS.fifo : 0) |
-    (plan.cgroup ? FLAGS.cgroup : 0) |
-    (plan.ops.some((op) => op.proxy) ? FLAGS.proxy : 0);
+  const flags = passed | (plan.ops.some((op) => op.proxy) ? FLAGS.proxy : 0);
   out.u64(MAGIC);
   out.u32(PLAN_VERSION);
   out.u32(flags);
@@ -66,6 +69,16 @@ export function encodePlan(plan: Plan, { trace = false }: { readonly trace?: boo
   for (const op of plan.ops) encodeOp(out, op);
   out.patch32(total, out.length);
   return out.bytes();
+}
+
+/** Where the flags stand, and those that are a property of the operations. */
+const FLAGS_AT = 12;
+const LASTING = FLAGS.proxy;
+
+function withFlags(encoded: Uint8Array, passed: number): Uint8Array {
+  const view = new DataView(encoded.buffer, encoded.byteOffset);
+  view.setUint32(FLAGS_AT, (view.getUint32(FLAGS_AT, true) & LASTING) | passed, true);
+  return encoded;
 }
 
 function encodeOp(out: Writer, op: Op): void {
