@@ -247,9 +247,11 @@ export function destroy(
   context: Context,
   { id, record, directory: dir, cgroup }: Pick<Found, "id" | "record" | "directory" | "cgroup">,
 ): void {
-  if (Object.keys(record.cgroup_paths).length > 0 && cgroup.exists()) {
-    if (sharesPids(record)) cgroup.kill();
-    cgroup.destroy();
+  if (Object.keys(record.cgroup_paths).length > 0) {
+    const there = cgroup.exists();
+    if (there && sharesPids(record)) cgroup.kill();
+    // systemd remembers a unit that failed when its cgroup is long gone.
+    if (there || cgroup.driver === "systemd") cgroup.destroy();
   }
   const { bundle, spec } = record.gantry;
   if (spec.linux?.intelRdt) rdtGroup(spec, id, record.intel_rdt_path)?.destroy();
