@@ -3,7 +3,6 @@ import { closeSync, openSync } from "node:fs";
 import { FailedPrecondition, type Spec } from "@gantry/oci";
 import { isErrno, mkfifo } from "@gantry/sys";
 import type { Cgroup } from "./cgroups/index.ts";
-import { runHooks, runPoststop } from "./hooks.ts";
 import { hostId } from "./ids.ts";
 import type { ContainerIo } from "./io.ts";
 import { type LaunchEvents, type Launched, LaunchFailure, launch } from "./launch.ts";
@@ -30,12 +29,22 @@ export function createContainer(context: Context, options: CreateOptions): Conta
   let record = initialRecord(context, prepared, options.id);
   const progress: Progress = { made: false, hooked: false };
   try {
-    writeRecord(directory, record); // at once: whatever happens now, `delete` finds what there is to clean
     options.onReserved?.(directory);
-    if (prepared.cgroup.entersAtClone) makeCgroup(prepared, progress);
-    launched = start(context, { ...options, io }, prepared, directory, progress, (pid) => {
-      record = completeRecord(record, prepared, pid);
+    // The record comes before what would have to be cleaned: whatever happens then, `delete` finds it.
+    const made = () => {
       writeRecord(directory, record);
+      makeCgroup(prepared, progress);
+    };
+    if (prepared.cgroup.entersAtClone) made();
+    launched = start(context, { ...options, io }, prepared, directory, progress, {
+      // v1: made while the launcher starts; the plan waits for it where it needs it.
+      onSpawned: () => {
+        if (!prepared.cgroup.entersAtClone) made();
+      },
+      onRecord: (pid) => {
+        record = completeRecord(record, prepared, pid);
+        writeRecord(directory, record);
+      },
     });
     prepared.keep?.();
   } catch (error) {
@@ -47,6 +56,12 @@ export function createContainer(context: Context, options: CreateOptions): Conta
 }
 
 type Progress = { made: boolean; hooked: boolean };
+/** When the container's record is written. */
+interface Recording {
+  readonly onSpawned: () => void;
+  readonly onRecord: (pid: number) => void;
+}
+
 type Starting = Omit<CreateOptions, "io"> & { readonly io: ContainerIo };
 
 function start(
@@ -55,7 +70,7 @@ function start(
   prepared: Prepared,
   directory: string,
   progress: Progress,
-  onRecord: (pid: number) => void,
+  recording: Recording,
 ): Launched {
   const { spec, plan, cgroup } = prepared;
   const fifo = options.fifo ? openFifo(directory, spec) : undefined;
@@ -70,7 +85,7 @@ function start(
       ...(directoryFd !== undefined && { cgroup: directoryFd }),
       ...(options.onTrace && { onTrace: (index, ns) => options.onTrace?.(plan, index, ns) }),
       log: context.log,
-      ...runtimePart(context, options, prepared, progress, onRecord),
+      ...runtimePart(context, options, prepared, progress, recording),
     });
   } catch (error) {
     cgroup.dropUnified();
@@ -87,35 +102,41 @@ function runtimePart(
   { id, io }: Starting,
   prepared: Prepared,
   progress: Progress,
-  onRecord: (pid: number) => void,
+  { onSpawned, onRecord }: Recording,
 ): LaunchEvents {
   const { spec, plan, cgroup, bundle, rdt } = prepared;
   const early = prepared.devicesEarly;
   const limit = limiter(prepared, early);
+  let settled = false;
+  /** What need not be there before the container's process goes on; while it mounts, both of us have something to do. */
+  const settle = (pid: number) => {
+    if (settled) return;
+    settled = true;
+    if (early) cgroup.apply(prepared.writes.filter((write) => write.kind === "devices"));
+    onRecord(pid);
+  };
   return {
-    // v1: made while the launcher starts; the plan waits for it where it needs it.
-    onSpawned: () => {
-      if (!cgroup.entersAtClone) makeCgroup(prepared, progress);
-    },
+    onSpawned,
     onInit: (pid) => {
       const tasks = cgroup.entersAtClone ? [] : enter(cgroup, pid, plan.cgroup);
       rdt?.join(pid);
-      // While the launcher mounts, both of us have something to do.
-      if (early) cgroup.apply(prepared.writes.filter((write) => write.kind === "devices"));
-      onRecord(pid);
       return tasks;
     },
+    onJoined: settle,
     onMap: (pid) => mapUsers(pid, spec, context.host.rootless),
     onTime: (pid) => setClocks(pid, spec),
     onNetwork: (pid) => moveDevices(spec, pid),
     onHooks: (pid) => {
+      settle(pid);
       limit();
       progress.hooked = true;
+      const { runHooks } = require("./hooks.ts") as typeof import("./hooks.ts");
       const state = { id, bundle, pid, status: "creating" as const };
       runHooks(spec, "prestart", state);
       runHooks(spec, "createRuntime", state);
     },
     onReady: (pid) => {
+      settle(pid);
       limit();
       setLimits(pid, spec);
     },
@@ -216,5 +237,7 @@ export function undo(
   }
   if (made) rdt?.destroy();
   removeDirectory(directory);
-  if (hooked) runPoststop(spec, { id, bundle, pid: 0, status: "stopped" }, context.log);
+  if (!hooked) return;
+  const { runPoststop } = require("./hooks.ts") as typeof import("./hooks.ts");
+  runPoststop(spec, { id, bundle, pid: 0, status: "stopped" }, context.log);
 }

@@ -18,9 +18,9 @@ import {
   waitPid,
 } from "@gantry/sys";
 import type { Log } from "./log.ts";
-import { explain } from "./plan/explain.ts";
+import { flagsOf, withFlags } from "./plan/flags.ts";
 import type { OpName } from "./plan/ops.ts";
-import { encodePlan, type Plan } from "./plan/plan.ts";
+import type { Plan } from "./plan/plan.ts";
 import { MESSAGE, ROLE, SYNC } from "./plan/sync.ts";
 
 export interface LaunchOptions extends LaunchEvents {
@@ -44,6 +44,8 @@ export interface LaunchEvents {
    * `tasks` files of cgroups (v1) that it is to join by itself at its next question; they are closed here.
    */
   readonly onInit: (pid: number) => readonly number[] | undefined;
+  /** It is in its control group and goes on with its mounts: time for what need not be done before. */
+  readonly onJoined?: (pid: number) => void;
   /** The pid of the process in a new user namespace that has no mappings yet. */
   readonly onMap?: (pid: number) => void;
   /** The process whose children will be in a new time namespace. */
@@ -118,6 +120,16 @@ function maskText(mask: Uint8Array): string {
     .replace(/^0+(?=.)/, "");
 }
 
+/** What a plan that is there already needs no code for. */
+function encode(plan: Plan, trace: boolean): Uint8Array {
+  if (plan.encoded) return withFlags(plan.encoded, flagsOf(plan, trace));
+  const { encodePlan } = require("./plan/plan.ts") as typeof import("./plan/plan.ts");
+  return encodePlan(plan, { trace });
+}
+
+const explain: typeof import("./plan/explain.ts").explain = (...failure) =>
+  (require("./plan/explain.ts") as typeof import("./plan/explain.ts")).explain(...failure);
+
 interface Session {
   readonly socket: number;
   /** Launcher processes that end by themselves; ours to reap. */
@@ -134,7 +146,7 @@ interface Session {
 function start({ plan, stdio, preserveFds, fifo, cgroup, onTrace }: LaunchOptions): Session {
   const [ours, theirs] = seqpacketPair();
   const program = launcherFd();
-  const bytes = sealedMemfd("plan", encodePlan(plan, { trace: onTrace !== undefined }));
+  const bytes = sealedMemfd("plan", encode(plan, onTrace !== undefined));
   const first = 3 + preserveFds;
   const fds = [...stdio];
   for (let fd = 3; fd < first; fd++) fds.push(fd);
@@ -284,6 +296,7 @@ function answer(session: Session, message: Message, options: LaunchOptions): voi
       break;
   }
   go(session);
+  if (message.value === SYNC.joined) options.onJoined?.(session.init);
 }
 
 /** The socket closed without an error message: somebody killed the process, or it was refused on the way to its program. */

@@ -3,9 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, statSync, unlinkSync, wri
 import { type ContainerState, containerState, FailedPrecondition, NotFound } from "@gantry/oci";
 import { isErrno, pidfdOpen, pidfdSignal, pollReadable } from "@gantry/sys";
 import { type Cgroup, reopenCgroup } from "./cgroups/index.ts";
-import { runHooks, runPoststop } from "./hooks.ts";
 import type { Context } from "./prepare.ts";
-import { rdtGroup } from "./rdt.ts";
 import {
   type ContainerStatus,
   checkId,
@@ -17,6 +15,10 @@ import {
   removeDirectory,
   status,
 } from "./state.ts";
+
+// Few containers have them.
+const hooks = () => require("./hooks.ts") as typeof import("./hooks.ts");
+const rdt = () => require("./rdt.ts") as typeof import("./rdt.ts");
 
 /** A container looked up: its record, and its control group opened when first needed. */
 export interface Found {
@@ -137,7 +139,12 @@ export function poststart(found: Pick<Found, "id" | "record" | "cgroup">): void 
   const { bundle, spec } = found.record.gantry;
   if (!spec.hooks?.poststart?.length) return;
   try {
-    runHooks(spec, "poststart", { id: found.id, bundle, pid: found.record.init_process_pid, status: "running" });
+    hooks().runHooks(spec, "poststart", {
+      id: found.id,
+      bundle,
+      pid: found.record.init_process_pid,
+      status: "running",
+    });
   } catch (error) {
     signalInit(found.record, 9);
     throw error;
@@ -254,9 +261,9 @@ export function destroy(
     if (there || cgroup.driver === "systemd") cgroup.destroy();
   }
   const { bundle, spec } = record.gantry;
-  if (spec.linux?.intelRdt) rdtGroup(spec, id, record.intel_rdt_path)?.destroy();
+  if (spec.linux?.intelRdt) rdt().rdtGroup(spec, id, record.intel_rdt_path)?.destroy();
   removeDirectory(dir);
-  runPoststop(spec, { id, bundle, pid: 0, status: "stopped" }, context.log);
+  if (spec.hooks?.poststop?.length) hooks().runPoststop(spec, { id, bundle, pid: 0, status: "stopped" }, context.log);
 }
 
 /** @throws FailedPrecondition unless the container runs (or is created). */

@@ -1,6 +1,6 @@
 /** The record of a container that is being made: what is known before its first process, and with it. */
 import { readlinkSync } from "node:fs";
-import { NAMESPACES, type NamespaceType } from "@gantry/oci";
+import type { NamespaceType } from "@gantry/oci";
 import { isErrno } from "@gantry/sys";
 import type { Context, Prepared } from "./prepare.ts";
 import { processStat, type Record } from "./state.ts";
@@ -31,23 +31,22 @@ function timestamp(): string {
   return `${now.slice(0, -1)}${fraction}Z`;
 }
 
-/** Names of the namespace_paths keys in runc's record. */
-const NAMESPACE_KEYS: Readonly<{ [T in NamespaceType]: string }> = {
-  mount: "NEWNS",
-  network: "NEWNET",
-  uts: "NEWUTS",
-  ipc: "NEWIPC",
-  pid: "NEWPID",
-  user: "NEWUSER",
-  cgroup: "NEWCGROUP",
-  time: "NEWTIME",
+/** Namespaces by their names in runc's record, and as files of /proc/PID/ns. */
+const NAMESPACE_KEYS: Readonly<{ [T in NamespaceType]: readonly [key: string, file: string] }> = {
+  mount: ["NEWNS", "mnt"],
+  network: ["NEWNET", "net"],
+  uts: ["NEWUTS", "uts"],
+  ipc: ["NEWIPC", "ipc"],
+  pid: ["NEWPID", "pid"],
+  user: ["NEWUSER", "user"],
+  cgroup: ["NEWCGROUP", "cgroup"],
+  time: ["NEWTIME", "time"],
 };
 
 /** The same when its first process is there. */
 export function completeRecord(record: Record, { cgroup }: Prepared, pid: number): Record {
   const paths: { [flag: string]: string } = {};
-  for (const type of Object.keys(NAMESPACES) as NamespaceType[])
-    paths[NAMESPACE_KEYS[type]] = `/proc/${pid}/ns/${NAMESPACES[type].file}`;
+  for (const [key, file] of Object.values(NAMESPACE_KEYS)) paths[key] = `/proc/${pid}/ns/${file}`;
   return {
     ...record,
     init_process_pid: pid,

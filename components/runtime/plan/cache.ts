@@ -12,7 +12,7 @@ import { silent } from "../log.ts";
 import { homeOf } from "../passwd.ts";
 import { type Context, type CreateOptions, cgroupOf, compileBundle, type Prepared } from "../prepare.ts";
 import { findRootfs } from "../rootfs.ts";
-import { encodePlan, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 
 type Options = Omit<CreateOptions, "io">;
 
@@ -81,6 +81,7 @@ export function keep(
 ): void {
   const file = fileOf(context, options, bundle);
   if (file === undefined) return;
+  const { encodePlan } = require("./plan.ts") as typeof import("./plan.ts");
   const { passwdOf, setsHome } = require("../users.ts") as typeof import("../users.ts");
   const own = spec.process !== undefined && setsHome(spec.process);
   const home = own ? undefined : { passwd: passwdOf(spec), path: facts.home };

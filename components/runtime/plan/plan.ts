@@ -1,5 +1,6 @@
 /** A launch plan: the operations in order, each with the field of config.json it came from; and its encoding for the launcher. */
 import { PLAN_HASH } from "../../../build/plan-hash.ts";
+import { FLAGS, flagsOf } from "./flags.ts";
 import { OP_NAMES, OPS, type OpName, PLAN_VERSION } from "./ops.ts";
 
 type Value = { u: number | bigint; s: string; b: Uint8Array; l: readonly string[] };
@@ -48,7 +49,6 @@ export function add<N extends OpName>(plan: Plan, from: string, name: N, args: O
 }
 
 const MAGIC = 0x4e414c5052544e47n; // "GNTRPLAN"
-const FLAGS = { trace: 1, fifo: 2, cgroup: 4, proxy: 8 };
 const POLICY = { warn: 1, proxy: 2 };
 
 /** Numbers of the operations, in the order of the table. */
@@ -56,10 +56,8 @@ const CODES = new Map<OpName, number>(OP_NAMES.map((name, i) => [name, i]));
 
 /** The bytes that `native/launcher/plan.c` reads; the layout stands there. */
 export function encodePlan(plan: Plan, { trace = false }: { readonly trace?: boolean } = {}): Uint8Array {
-  const passed = (trace ? FLAGS.trace : 0) | (plan.fifo ? FLAGS.fifo : 0) | (plan.cgroup ? FLAGS.cgroup : 0);
-  if (plan.encoded) return withFlags(plan.encoded, passed);
   const out = new Writer();
-  const flags = passed | (plan.ops.some((op) => op.proxy) ? FLAGS.proxy : 0);
+  const flags = flagsOf(plan, trace) | (plan.ops.some((op) => op.proxy) ? FLAGS.proxy : 0);
   out.u64(MAGIC);
   out.u32(PLAN_VERSION);
   out.u32(flags);
@@ -69,16 +67,6 @@ export function encodePlan(plan: Plan, { trace = false }: { readonly trace?: boo
   for (const op of plan.ops) encodeOp(out, op);
   out.patch32(total, out.length);
   return out.bytes();
-}
-
-/** Where the flags stand, and those that are a property of the operations. */
-const FLAGS_AT = 12;
-const LASTING = FLAGS.proxy;
-
-function withFlags(encoded: Uint8Array, passed: number): Uint8Array {
-  const view = new DataView(encoded.buffer, encoded.byteOffset);
-  view.setUint32(FLAGS_AT, (view.getUint32(FLAGS_AT, true) & LASTING) | passed, true);
-  return encoded;
 }
 
 function encodeOp(out: Writer, op: Op): void {
