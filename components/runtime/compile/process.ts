@@ -131,7 +131,7 @@ function becomeUser(plan: Plan, process: Process, spec: Spec, facts: Facts): voi
   if (!process.terminal || uid !== 0) add(plan, "process.user.uid", "chown_fds", [uid]);
   const groups = process.user?.additionalGids ?? [];
   const bytes = new Uint8Array(new Uint32Array(groups).buffer);
-  add(plan, "process.user", "set_user", [uid, gid, bytes, setgroupsDenied(spec, facts) ? 1 : 0]);
+  add(plan, "process.user", "set_user", [uid, gid, bytes, setgroupsFlags(spec, facts)]);
   add(plan, "process.cwd", "chdir", [cwd, AFTER_REFUSAL]);
   add(plan, "process.cwd", "cwd_inside", []);
   add(plan, "process.user", "keep_caps", [0]);
@@ -139,12 +139,18 @@ function becomeUser(plan: Plan, process: Process, spec: Spec, facts: Facts): voi
   add(plan, "process.capabilities.ambient", "ambient", [masks.ambient]);
 }
 
-/** user_namespaces(7): an unprivileged process that maps its own group alone gave up setgroups(2). */
-export function setgroupsDenied(spec: Spec, facts: Facts): boolean {
-  return (
-    facts.rootless &&
-    (facts.setgroupsDenied || (spec.linux?.gidMappings?.length === 1 && spec.linux.gidMappings[0]!.size === 1))
-  );
+const DENIED = 1;
+const PERHAPS_DENIED = 2;
+
+/**
+ * user_namespaces(7): an unprivileged process that maps its own group alone gave up setgroups(2); whether the maker of a
+ * namespace that is joined did, shows only in there.
+ */
+function setgroupsFlags(spec: Spec, facts: Facts): number {
+  const { gidMappings, namespaces } = spec.linux ?? {};
+  const alone = gidMappings?.length === 1 && gidMappings[0]!.size === 1;
+  if (facts.rootless && (facts.setgroupsDenied || alone)) return DENIED;
+  return namespaces?.some(({ type, path }) => type === "user" && path) ? PERHAPS_DENIED : 0;
 }
 
 function findProgram(plan: Plan, process: Process): void {

@@ -64,7 +64,7 @@ export const OPS = {
   seccomp: "ubu", // flags, struct sock_filter array, 1 = the runtime takes the listener
   bounding: "u", // mask of capabilities to keep
   keep_caps: "u",
-  set_user: "uubu", // uid, gid, u32 array of groups, flags (1 = setgroups is denied: leave the groups)
+  set_user: "uubu", // uid, gid, u32 array of groups, flags (1 = setgroups is denied: leave the groups; 2 = leave them if it is denied)
   capabilities: "uuu", // effective, permitted, inheritable
   ambient: "u",
   chdir: "su", // path, flags (1 = a refusal is not final, 2 = only if refused before, 4 = the root)
