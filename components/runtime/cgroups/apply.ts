@@ -19,6 +19,18 @@ export function applyWrites(state: CgroupState, writes: readonly CgroupWrite[]):
   }
 }
 
+/** @throws FailedPrecondition when a limit was to be refused below what is in use; for those who set limits by other means. */
+export function requireRoom(state: CgroupState, writes: readonly CgroupWrite[]): void {
+  for (const write of writes) {
+    if (write.kind !== "file" || write.policy?.rejectBelowUsage === undefined) continue;
+    try {
+      rejectBelowUsage(state, directoryOf(state, write), write.policy.rejectBelowUsage);
+    } catch (error) {
+      throw explain(state, write, error);
+    }
+  }
+}
+
 const devices = () => require("./devices/apply.ts") as typeof import("./devices/apply.ts");
 
 /** @returns false when the kernel may take it later. */

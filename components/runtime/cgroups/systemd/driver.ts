@@ -1,6 +1,6 @@
 /** Cgroups that systemd makes: each container is a transient scope (or slice), and its limits are known to systemd too. */
 import { FailedPrecondition, PermissionDenied } from "@gantry/oci";
-import { applyWrites } from "../apply.ts";
+import { applyWrites, requireRoom } from "../apply.ts";
 import { type Cgroup, type CgroupState, cgroupfs, type OpenOptions, type ReopenOptions } from "../cgroup.ts";
 import type { CgroupWrite, UnitWrite } from "../resources/write.ts";
 import { requireSystemd } from "./address.ts";
@@ -165,6 +165,7 @@ function setProperties(driver: Driver, writes: readonly CgroupWrite[]): void {
 function update(driver: Driver, writes: readonly CgroupWrite[]): void {
   const { unit, state } = driver;
   const { updateWrites } = require("../update.ts") as typeof import("../update.ts");
+  requireRoom(state, writes);
   const manager = connected(driver);
   const names = unitsOf(writes).map((write) => write.property);
   if (writes.some((write) => write.kind === "devices")) names.push("DevicePolicy", "DeviceAllow");
