@@ -8,7 +8,8 @@ async function main(): Promise<number> {
   if (called === "runc" || called === "gantry-runc") return runtime("runc", argv);
   const [component, ...rest] = argv;
   if (component === "runc" || component === "runtime") return runtime("runc", rest);
-  if (component === "--version" || component === "-v" || component === "version") return runtime("gantry", ["--version"]);
+  if (component === "--version" || component === "-v" || component === "version")
+    return runtime("gantry", ["--version"]);
   printError("usage: gantry runc COMMAND …\n\nComponents:\n   runc   OCI runtime, with the command line of runc\n");
   return component === undefined || component === "--help" || component === "help" ? 0 : 1;
 }

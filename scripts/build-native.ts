@@ -14,13 +14,31 @@ const sysDir = join(root, "native/sys");
 
 /** Flags that both parts share: warnings are errors, and the hardening expected of privileged C. */
 const COMMON = [
-  "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wformat=2", "-Wno-format-truncation",
-  "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection", "-fno-strict-aliasing",
-  "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,--build-id=none", "-Wl,--gc-sections", "-ffunction-sections",
+  "-std=gnu11",
+  "-O2",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-Wshadow",
+  "-Wformat=2",
+  "-Wno-format-truncation",
+  "-fstack-protector-strong",
+  "-fstack-clash-protection",
+  "-fcf-protection",
+  "-fno-strict-aliasing",
+  "-Wl,-z,relro",
+  "-Wl,-z,now",
+  "-Wl,-z,noexecstack",
+  "-Wl,--build-id=none",
+  "-Wl,--gc-sections",
+  "-ffunction-sections",
 ];
 
 function sources(dir: string): string[] {
-  return readdirSync(dir).filter((name) => /\.[ch]$/.test(name)).sort().map((name) => join(dir, name));
+  return readdirSync(dir)
+    .filter((name) => /\.[ch]$/.test(name))
+    .sort()
+    .map((name) => join(dir, name));
 }
 
 function digest(files: readonly string[], extra = ""): string {
@@ -63,8 +81,16 @@ function staticCompiler(): { compiler: string[]; before: string[]; after: string
   if (!Bun.which("musl-gcc")) return { compiler: ["cc"], before: ["-static-pie"], after: [] };
   return {
     compiler: ["musl-gcc", "-idirafter", "/usr/include", "-idirafter", `/usr/include/${triple}-gnu`],
-    before: ["-static", "-nostartfiles", "-Wl,-pie", "-Wl,--no-dynamic-linker", "-Wl,-z,text", `${musl}/rcrt1.o`, `${musl}/crti.o`,
-      ask(["cc", "-print-file-name=crtbeginS.o"])],
+    before: [
+      "-static",
+      "-nostartfiles",
+      "-Wl,-pie",
+      "-Wl,--no-dynamic-linker",
+      "-Wl,-z,text",
+      `${musl}/rcrt1.o`,
+      `${musl}/crti.o`,
+      ask(["cc", "-print-file-name=crtbeginS.o"]),
+    ],
     after: [ask(["cc", "-print-file-name=crtendS.o"]), `${musl}/crtn.o`],
   };
 }
@@ -74,7 +100,10 @@ function main(): void {
   const launcherSources = sources(launcherDir);
   const table = JSON.stringify(OPS);
   const hash = digest(launcherSources, `${PLAN_VERSION}${table}`);
-  const stamp = digest([...launcherSources, ...sources(sysDir), import.meta.path], `${table}${JSON.stringify(staticCompiler())}`);
+  const stamp = digest(
+    [...launcherSources, ...sources(sysDir), import.meta.path],
+    `${table}${JSON.stringify(staticCompiler())}`,
+  );
   const stampFile = join(build, "native.stamp");
   if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return;
   const fresh = join(build, `.new-${process.pid}`);
@@ -84,7 +113,8 @@ function main(): void {
     writeFileSync(join(fresh, "plan-hash.ts"), `export const PLAN_HASH = 0x${hash.slice(0, 16)}n;\n`);
     buildLauncher(fresh, launcherSources);
     buildAddon(fresh);
-    for (const name of ["ops.h", "plan-hash.ts", "launcher", "sys.node"]) renameSync(join(fresh, name), join(build, name));
+    for (const name of ["ops.h", "plan-hash.ts", "launcher", "sys.node"])
+      renameSync(join(fresh, name), join(build, name));
     writeFileSync(stampFile, stamp);
   } finally {
     rmSync(fresh, { recursive: true, force: true });
@@ -94,7 +124,17 @@ function main(): void {
 function buildLauncher(folder: string, files: readonly string[]): void {
   const { compiler, before, after } = staticCompiler();
   const launcher = join(folder, "launcher");
-  run([...compiler, ...COMMON, "-fPIE", `-I${folder}`, "-o", launcher, ...before, ...files.filter((f) => f.endsWith(".c")), ...after]);
+  run([
+    ...compiler,
+    ...COMMON,
+    "-fPIE",
+    `-I${folder}`,
+    "-o",
+    launcher,
+    ...before,
+    ...files.filter((f) => f.endsWith(".c")),
+    ...after,
+  ]);
   run(["strip", launcher]);
 }
 
@@ -102,7 +142,18 @@ function buildAddon(folder: string): void {
   const addon = join(folder, "sys.node");
   const headers = join(root, "node_modules/node-api-headers/include");
   const files = sources(sysDir).filter((f) => f.endsWith(".c"));
-  run(["cc", ...COMMON, "-shared", "-fPIC", "-D_FORTIFY_SOURCE=2", `-I${headers}`, `-DLAUNCHER_PATH="${join(folder, "launcher")}"`, "-o", addon, ...files]);
+  run([
+    "cc",
+    ...COMMON,
+    "-shared",
+    "-fPIC",
+    "-D_FORTIFY_SOURCE=2",
+    `-I${headers}`,
+    `-DLAUNCHER_PATH="${join(folder, "launcher")}"`,
+    "-o",
+    addon,
+    ...files,
+  ]);
   run(["strip", addon]);
 }
 

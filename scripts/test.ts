@@ -42,7 +42,11 @@ function testFiles(wanted: readonly string[]): string[] {
 /** Runs a command in its own process group and collects what it prints; after `limitMs` the whole group is killed. */
 function run(argv: readonly string[], limitMs: number): Promise<Run> {
   return new Promise((resolve, reject) => {
-    const env = { GANTRY: join(ROOT, "dist/gantry"), ...process.env, PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH}` };
+    const env = {
+      GANTRY: join(ROOT, "dist/gantry"),
+      ...process.env,
+      PATH: `${join(ROOT, "node_modules/.bin")}:${process.env.PATH}`,
+    };
     const child = spawn(process.execPath, argv, { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     const chunks: Buffer[] = [];
     let timedOut = false;

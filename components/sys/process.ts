@@ -49,7 +49,12 @@ export async function pidfdWait(pidfd: number): Promise<void> {
 /** Waits at most `timeoutMs` (−1 = for ever) for one of `fds` to become readable; returns the readable ones. */
 export function pollReadable(fds: readonly number[], timeoutMs: number): number[] {
   const entries = new Int32Array(fds.flatMap((fd) => [fd, 1]));
-  const time = timeoutMs < 0 ? null : new Uint8Array(new BigInt64Array([BigInt(Math.floor(timeoutMs / 1000)), BigInt((timeoutMs % 1000) * 1e6)]).buffer);
+  const time =
+    timeoutMs < 0
+      ? null
+      : new Uint8Array(
+          new BigInt64Array([BigInt(Math.floor(timeoutMs / 1000)), BigInt((timeoutMs % 1000) * 1e6)]).buffer,
+        );
   const n = trySyscall("ppoll", new Uint8Array(entries.buffer), fds.length, time, null, 0);
   if (n < 0 && n !== -4) throw new SysError("ppoll", -n);
   return fds.filter((_, i) => entries[i * 2 + 1]! >>> 16 !== 0);
@@ -62,7 +67,14 @@ export interface Limits {
 
 /** Sets a resource limit of another process, with our privileges. */
 export function setLimit(pid: number, resource: number, limits: Limits): void {
-  syscall("prlimit64", String(pid), pid, resource, new Uint8Array(new BigUint64Array([limits.soft, limits.hard]).buffer), null);
+  syscall(
+    "prlimit64",
+    String(pid),
+    pid,
+    resource,
+    new Uint8Array(new BigUint64Array([limits.soft, limits.hard]).buffer),
+    null,
+  );
 }
 
 /** A resource limit of a process; pid 0 is ourselves. */

@@ -5,9 +5,9 @@ import { FailedPrecondition, hasNamespace, NotFound, type Spec } from "@gantry/o
 import { AT_FDCWD, isErrno, openat2, pidfdOpen, pidfdSignal, syscall, waitPid } from "@gantry/sys";
 import { parseCgroupFile } from "../cgroups/index.ts";
 import { type Container, undo } from "../create.ts";
-import { type Context, type Prepared, prepare } from "../prepare.ts";
 import { runHooks } from "../hooks.ts";
 import type { ContainerIo } from "../io.ts";
+import { type Context, type Prepared, prepare } from "../prepare.ts";
 import { completeRecord, initialRecord } from "../record.ts";
 import { type Record, reserve, writeRecord } from "../state.ts";
 import { type Criu, CriuFailure, converse, criuVersion, FIRST_EXTRA_FD, logRequest, startCriu } from "./criu.ts";

@@ -4,9 +4,9 @@ import { cleanPath, FailedPrecondition, MS_BIND, NAMESPACES, parseMountOptions, 
 import { AT_FDCWD, getLimit, isErrno, O_PATH, openat2, RESOLVE_IN_ROOT } from "@gantry/sys";
 import { compileResources } from "../cgroups/index.ts";
 import { capabilityMasks } from "../compile/capabilities.ts";
-import type { Context } from "../prepare.ts";
 import { compileFacts } from "../facts.ts";
 import { type Found, find } from "../lifecycle.ts";
+import type { Context } from "../prepare.ts";
 
 /** One line for each difference: the field, what it asks for, and what is. @throws FailedPrecondition when the container has stopped. */
 export function verify(context: Context, id: string): string[] {

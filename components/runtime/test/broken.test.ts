@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BROKEN_CONFIGS } from "../../oci/test/broken-configs.ts";
 import { Runtime } from "@gantry/runtime";
+import { BROKEN_CONFIGS } from "../../oci/test/broken-configs.ts";
 import { makeBundle } from "./bundle.ts";
-import { footprint } from "./footprint.ts";
 import { runc } from "./command.ts";
+import { footprint } from "./footprint.ts";
 
 let folder: string;
 let root: string;
@@ -62,15 +62,57 @@ describe("on the command line", () => {
 const LATE: readonly (readonly [string, string, Parameters<typeof makeBundle>[1]])[] = [
   ["a program that is not there", "process.args[0]", { args: ["/no/such/program"] }],
   ["a working directory that is a file", "process.cwd", { edit: (spec) => void (spec.process!.cwd = "/bin/busybox") }],
-  ["a mount whose source is missing", "mounts[", { edit: (spec) => void spec.mounts!.push({ destination: "/x", type: "bind", source: "/no/such/source", options: ["bind"] }) }],
-  ["a file system that does not exist", "mounts[", { edit: (spec) => void spec.mounts!.push({ destination: "/x", type: "nosuchfs", source: "none" }) }],
-  ["a parameter that the file system does not know", "mounts[", { edit: (spec) => void spec.mounts!.push({ destination: "/x", type: "tmpfs", source: "tmpfs", options: ["nonsense=1"] }) }],
-  ["a hook that fails", "createRuntime hook #0", { edit: (spec) => void (spec.hooks = { createRuntime: [{ path: "/bin/false" }] }) }],
-  ["a hook inside that fails", "createContainer hook #0", { edit: (spec) => void (spec.hooks = { createContainer: [{ path: "/bin/false" }] }) }],
-  ["a sysctl that the kernel refuses", "kernel.msgmax", { edit: (spec) => void (spec.linux!.sysctl = { "kernel.msgmax": "many" }) }],
-  ["a namespace that is none", "linux.namespaces[", { edit: (spec) => void (spec.linux!.namespaces!.find((one) => one.type === "ipc")!.path = "/dev/null") }],
-  ["a memory limit that nothing fits into", "memory", { edit: (spec) => void (spec.linux!.resources = { ...spec.linux!.resources, memory: { limit: 4096 } }) }],
-  ["a device in the way of another file", "linux.devices[0]", { edit: (spec) => void (spec.linux!.devices = [{ path: "/bin/busybox", type: "c", major: 1, minor: 3 }]) }],
+  [
+    "a mount whose source is missing",
+    "mounts[",
+    {
+      edit: (spec) =>
+        void spec.mounts!.push({ destination: "/x", type: "bind", source: "/no/such/source", options: ["bind"] }),
+    },
+  ],
+  [
+    "a file system that does not exist",
+    "mounts[",
+    { edit: (spec) => void spec.mounts!.push({ destination: "/x", type: "nosuchfs", source: "none" }) },
+  ],
+  [
+    "a parameter that the file system does not know",
+    "mounts[",
+    {
+      edit: (spec) =>
+        void spec.mounts!.push({ destination: "/x", type: "tmpfs", source: "tmpfs", options: ["nonsense=1"] }),
+    },
+  ],
+  [
+    "a hook that fails",
+    "createRuntime hook #0",
+    { edit: (spec) => void (spec.hooks = { createRuntime: [{ path: "/bin/false" }] }) },
+  ],
+  [
+    "a hook inside that fails",
+    "createContainer hook #0",
+    { edit: (spec) => void (spec.hooks = { createContainer: [{ path: "/bin/false" }] }) },
+  ],
+  [
+    "a sysctl that the kernel refuses",
+    "kernel.msgmax",
+    { edit: (spec) => void (spec.linux!.sysctl = { "kernel.msgmax": "many" }) },
+  ],
+  [
+    "a namespace that is none",
+    "linux.namespaces[",
+    { edit: (spec) => void (spec.linux!.namespaces!.find((one) => one.type === "ipc")!.path = "/dev/null") },
+  ],
+  [
+    "a memory limit that nothing fits into",
+    "memory",
+    { edit: (spec) => void (spec.linux!.resources = { ...spec.linux!.resources, memory: { limit: 4096 } }) },
+  ],
+  [
+    "a device in the way of another file",
+    "linux.devices[0]",
+    { edit: (spec) => void (spec.linux!.devices = [{ path: "/bin/busybox", type: "c", major: 1, minor: 3 }]) },
+  ],
 ];
 
 test.each(LATE)("%s fails with its field and is undone", (_name, field, options) => {

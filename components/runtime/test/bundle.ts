@@ -3,7 +3,47 @@ import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "
 import { join } from "node:path";
 import { defaultSpec, type Spec, writeJson } from "@gantry/oci";
 
-const APPLETS = ["sh", "ls", "cat", "echo", "sleep", "true", "false", "id", "mount", "umount", "ps", "head", "tail", "stty", "touch", "mkdir", "rm", "test", "kill", "hostname", "dd", "grep", "env", "readlink", "stat", "chmod", "chown", "wc", "pwd", "tty", "seq", "cut", "ln", "mknod", "dmesg", "date", "nproc", "ip", "uname"];
+const APPLETS = [
+  "sh",
+  "ls",
+  "cat",
+  "echo",
+  "sleep",
+  "true",
+  "false",
+  "id",
+  "mount",
+  "umount",
+  "ps",
+  "head",
+  "tail",
+  "stty",
+  "touch",
+  "mkdir",
+  "rm",
+  "test",
+  "kill",
+  "hostname",
+  "dd",
+  "grep",
+  "env",
+  "readlink",
+  "stat",
+  "chmod",
+  "chown",
+  "wc",
+  "pwd",
+  "tty",
+  "seq",
+  "cut",
+  "ln",
+  "mknod",
+  "dmesg",
+  "date",
+  "nproc",
+  "ip",
+  "uname",
+];
 
 export interface BundleOptions {
   readonly args?: readonly string[];

@@ -13,7 +13,10 @@ export interface Result {
 }
 
 /** Runs a command to its end. A process that died of a signal has status 128 + signal, as in a shell. */
-export function runc(args: readonly string[], options: { readonly stdin?: string; readonly cwd?: string; readonly env?: Record<string, string> } = {}): Result {
+export function runc(
+  args: readonly string[],
+  options: { readonly stdin?: string; readonly cwd?: string; readonly env?: Record<string, string> } = {},
+): Result {
   const result = Bun.spawnSync([...RUNC, ...args], {
     stdin: options.stdin === undefined ? "ignore" : Buffer.from(options.stdin),
     stdout: "pipe",

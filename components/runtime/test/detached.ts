@@ -22,6 +22,8 @@ export interface Detached extends Disposable {
 export interface DetachedOptions extends BundleOptions {
   /** The first command; by default `run --detach`. */
   readonly command?: readonly string[];
+  /** Flags before the first command. */
+  readonly globals?: readonly string[];
   readonly env?: Record<string, string>;
 }
 
@@ -38,10 +40,13 @@ export function detached(options: DetachedOptions = {}): Detached {
   const [first = "run", ...flags] = options.command ?? ["run", "--detach"];
   // Output to a file: what runs detached keeps a pipe open for as long as it lives.
   const output = join(folder, "output");
-  const made = Bun.spawnSync([...RUNC, "--root", root, first, "--bundle", folder, ...flags, id], {
-    stdio: ["ignore", Bun.file(output), Bun.file(output)],
-    env: { ...process.env, ...options.env },
-  });
+  const made = Bun.spawnSync(
+    [...RUNC, "--root", root, ...(options.globals ?? []), first, "--bundle", folder, ...flags, id],
+    {
+      stdio: ["ignore", Bun.file(output), Bun.file(output)],
+      env: { ...process.env, ...options.env },
+    },
+  );
   const record = () => JSON.parse(readFileSync(join(root, id, "state.json"), "utf8"));
   const container: Detached = {
     id,

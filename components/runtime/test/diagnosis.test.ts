@@ -41,7 +41,9 @@ function makeConfig(args: readonly string[], options: Parameters<typeof makeBund
 
 test("a missing interpreter is named", () => {
   program("bin/script", "#!/usr/bin/python9 -u\nprint()\n");
-  expect(failureOf(["/bin/script"])).toContain('the interpreter "/usr/bin/python9" named in the first line of the script: No such file or directory');
+  expect(failureOf(["/bin/script"])).toContain(
+    'the interpreter "/usr/bin/python9" named in the first line of the script: No such file or directory',
+  );
 });
 
 test("Windows line ends in a script's first line are recognised", () => {
@@ -52,7 +54,9 @@ test("Windows line ends in a script's first line are recognised", () => {
 test("a missing ELF loader is named", () => {
   const image = new Uint8Array(readFileSync("/bin/ls")); // dynamically linked on every Debian
   program("bin/dynamic", image);
-  expect(failureOf(["/bin/dynamic"])).toMatch(/its dynamic loader "\/lib64?\/ld-linux[^"]*" is missing in the container/);
+  expect(failureOf(["/bin/dynamic"])).toMatch(
+    /its dynamic loader "\/lib64?\/ld-linux[^"]*" is missing in the container/,
+  );
 });
 
 test("a program for another architecture is recognised", () => {
@@ -73,7 +77,13 @@ test("a program on a noexec mount says so", () => {
   writeFileSync(join(folder, "volume/tool"), "#!/bin/sh\n");
   chmodSync(join(folder, "volume/tool"), 0o755);
   const stderr = failureOf(["/volume/tool"], {
-    edit: (spec) => void spec.mounts!.push({ destination: "/volume", type: "bind", source: join(folder, "volume"), options: ["bind", "noexec"] }),
+    edit: (spec) =>
+      void spec.mounts!.push({
+        destination: "/volume",
+        type: "bind",
+        source: join(folder, "volume"),
+        options: ["bind", "noexec"],
+      }),
   });
   expect(stderr).toContain("process.args");
   expect(stderr).toContain("mounted noexec");
@@ -101,12 +111,16 @@ test("after create, the reason is one line on the container's stderr", () => {
   const { openSync, closeSync } = require("node:fs") as typeof import("node:fs");
   const fd = openSync(output, "w");
   const { RUNC } = require("./command.ts") as typeof import("./command.ts");
-  const created = Bun.spawnSync([...RUNC, "--root", root, "create", "--bundle", changed, "gantry-late"], { stdio: ["ignore", "ignore", fd] });
+  const created = Bun.spawnSync([...RUNC, "--root", root, "create", "--bundle", changed, "gantry-late"], {
+    stdio: ["ignore", "ignore", fd],
+  });
   closeSync(fd);
   expect(created.exitCode).toBe(0);
   expect(runc(["--root", root, "start", "gantry-late"]).status).toBe(0);
   const deadline = Date.now() + 5000;
   while (readFileSync(output, "utf8") === "" && Date.now() < deadline) Bun.sleepSync(5);
-  expect(readFileSync(output, "utf8")).toMatch(/^exec \/bin\/late: no such file or directory: the interpreter "\/no\/interpreter"[^\n]*\n$/);
+  expect(readFileSync(output, "utf8")).toMatch(
+    /^exec \/bin\/late: no such file or directory: the interpreter "\/no\/interpreter"[^\n]*\n$/,
+  );
   expect(runc(["--root", root, "delete", "--force", "gantry-late"]).status).toBe(0);
 });

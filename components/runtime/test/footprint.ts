@@ -11,7 +11,10 @@ export interface Footprint {
 /** `mark` selects the cgroups and mounts of the test: the start of their names. */
 export function footprint(mark: string): Footprint {
   return {
-    mounts: readFileSync("/proc/self/mountinfo", "utf8").split("\n").map((line) => line.split(" ")[4] ?? "").filter((path) => path.includes(mark)),
+    mounts: readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .map((line) => line.split(" ")[4] ?? "")
+      .filter((path) => path.includes(mark)),
     cgroups: cgroupsBelow("/sys/fs/cgroup", mark),
     descriptors: readdirSync("/proc/self/fd").length,
     children: children(),

@@ -34,7 +34,9 @@ test("the example of the README runs as written", () => {
 });
 
 test("the exit code of the first process and of an exec come back", async () => {
-  const bundle = makeBundle(join(folder, "codes"), { args: ["sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"] });
+  const bundle = makeBundle(join(folder, "codes"), {
+    args: ["sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"],
+  });
   await using container = newRuntime().create({ id: "codes", bundle });
   container.start();
   expect(await container.exec({ args: ["sh", "-c", "exit 3"] })).toEqual({ code: 3 });

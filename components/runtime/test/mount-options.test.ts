@@ -15,10 +15,22 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(args: readonly string[], destination: string, source: string, options: readonly string[], prepare?: (rootfs: string) => void) {
+function run(
+  args: readonly string[],
+  destination: string,
+  source: string,
+  options: readonly string[],
+  prepare?: (rootfs: string) => void,
+) {
   const bundle = makeBundle(mkdtempSync(join(folder, "bundle-")), {
     args,
-    edit: (spec) => void spec.mounts!.push({ destination, type: "bind", source: join(folder, "source", source), options: ["bind", ...options] }),
+    edit: (spec) =>
+      void spec.mounts!.push({
+        destination,
+        type: "bind",
+        source: join(folder, "source", source),
+        options: ["bind", ...options],
+      }),
   });
   prepare?.(join(bundle, "rootfs"));
   return runc(["--root", join(folder, "root"), "run", "--bundle", bundle, "gantry-options"]);
@@ -33,9 +45,13 @@ test("copy-symlink binds a source that is no link", () => {
 });
 
 test("dest-nofollow refuses a destination that is a link", () => {
-  const result = run(["true"], "/link", "file", ["dest-nofollow"], (rootfs) => symlinkSync("/etc/passwd", join(rootfs, "link")));
+  const result = run(["true"], "/link", "file", ["dest-nofollow"], (rootfs) =>
+    symlinkSync("/etc/passwd", join(rootfs, "link")),
+  );
   expect(result.status).toBe(1);
   expect(result.stderr).toContain("symbolic link");
-  const followed = run(["cat", "/etc/passwd"], "/link", "file", [], (rootfs) => symlinkSync("/etc/passwd", join(rootfs, "link")));
+  const followed = run(["cat", "/etc/passwd"], "/link", "file", [], (rootfs) =>
+    symlinkSync("/etc/passwd", join(rootfs, "link")),
+  );
   expect(followed.stdout).toBe("content");
 });

@@ -48,24 +48,20 @@ async function cycle(id: string, next: () => number): Promise<void> {
   expect(await call(["delete", "--force", id])).toBe(0);
 }
 
-test(
-  `${CYCLES} cycles of create, start, kill and delete, ${PARALLEL} at a time, with random kill -9, leave nothing`,
-  async () => {
-    const before = footprint("gantry-stress");
-    const next = random(20);
-    let started = 0;
-    const worker = async (name: number) => {
-      while (started < CYCLES) await cycle(`gantry-stress-${name}-${started++}`, next);
-    };
-    await Promise.all(Array.from({ length: PARALLEL }, (_, i) => worker(i)));
-    expect(existsSync(root) ? readdirSync(root) : []).toEqual([]);
-    const after = footprint("gantry-stress");
-    expect(after.cgroups).toEqual(before.cgroups);
-    expect(after.mounts).toEqual(before.mounts);
-    expect(containersLeft()).toEqual([]);
-  },
-  300_000,
-);
+test(`${CYCLES} cycles of create, start, kill and delete, ${PARALLEL} at a time, with random kill -9, leave nothing`, async () => {
+  const before = footprint("gantry-stress");
+  const next = random(20);
+  let started = 0;
+  const worker = async (name: number) => {
+    while (started < CYCLES) await cycle(`gantry-stress-${name}-${started++}`, next);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, (_, i) => worker(i)));
+  expect(existsSync(root) ? readdirSync(root) : []).toEqual([]);
+  const after = footprint("gantry-stress");
+  expect(after.cgroups).toEqual(before.cgroups);
+  expect(after.mounts).toEqual(before.mounts);
+  expect(containersLeft()).toEqual([]);
+}, 300_000);
 
 /** Launcher processes, and programs of our bundle, that still run. */
 function containersLeft(): string[] {

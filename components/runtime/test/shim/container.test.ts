@@ -14,10 +14,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mkfifo } from "@gantry/sys";
-import { prepare } from "../../create.ts";
 import { inspectHost } from "../../host.ts";
 import { silent } from "../../log.ts";
 import { encodePlan, type Plan } from "../../plan/plan.ts";
+import { prepare } from "../../prepare.ts";
 import { connectShim, frames, type ShimStdio, startShim } from "../../shim/index.ts";
 import { makeBundle } from "../bundle.ts";
 import { follow, gone } from "./fixture.ts";
