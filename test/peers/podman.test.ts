@@ -48,7 +48,7 @@ describe.skipIf(why !== undefined)(`Podman${why ? ` (${why})` : ""}`, () => {
     ["drops all capabilities", "--cap-drop ALL", "grep CapEff /proc/self/status", /0000000000000000\n/],
     ["adds a capability", "--cap-add SYS_ADMIN", "grep CapEff /proc/self/status", /00000000(a82425fb|802405fb)\n/],
     ["runs as another user", "-u 1000:1001 --group-add 501", "id -G", /1001/],
-    ["has a read-only root", "--read-only", "sh -c 'touch /x; touch /tmp/x && echo ok'", /Read-only.*ok/s],
+    ["has a read-only root", "--read-only", "sh -c 'touch /x 2>&1; touch /tmp/x && echo ok'", /Read-only.*ok/s],
     ["applies the default seccomp profile", "", "grep Seccomp: /proc/self/status", /2\n/],
     ["goes without seccomp", "--security-opt seccomp=unconfined", "grep Seccomp: /proc/self/status", /0\n/],
     ["sets no_new_privs", "--security-opt no-new-privileges", "grep NoNewPrivs /proc/self/status", /1\n/],
