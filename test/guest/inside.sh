@@ -9,7 +9,7 @@ export GANTRY=/payload/bin/gantry
 for file in "$@"; do
   rm -f /tmp/report.xml
   start=$SECONDS
-  bun test --timeout=60000 --reporter=junit --reporter-outfile=/tmp/report.xml "./$file" >/tmp/output 2>&1
+  timeout -k 5 200 bun test --timeout=60000 --reporter=junit --reporter-outfile=/tmp/report.xml "./$file" >/tmp/output 2>&1
   status=$?
   echo "=== $file $status $((SECONDS - start))"
   [ ! -e /tmp/report.xml ] || cat /tmp/report.xml

@@ -36,7 +36,7 @@ const FILES: Readonly<Record<GuestRun["mode"], readonly string[]>> = {
     "shim/container.test.ts",
     "update.test.ts",
   ],
-  systemd: ["cgroups/systemd.guest.ts"],
+  systemd: ["cgroups/systemd.guest.ts", "systemd.guest.ts"],
 };
 
 type Mode = GuestRun["mode"];
