@@ -21,6 +21,7 @@ const LIMIT_MS = 540_000; // two minutes on an idle machine
 const FILES: Readonly<Record<GuestRun["mode"], readonly string[]>> = {
   init: [
     "background.test.ts",
+    "cgroups/limits.test.ts",
     "cgroups/live.test.ts",
     "cgroups/v2.guest.ts",
     "enter.test.ts",

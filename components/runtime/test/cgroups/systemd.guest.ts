@@ -1,4 +1,4 @@
-/** The systemd driver against a real systemd. Runs inside the guest machine: see guest.test.ts. */
+/** The systemd driver against a real systemd. Runs inside the guest machine: see test/guest. */
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

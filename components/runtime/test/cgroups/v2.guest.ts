@@ -1,4 +1,4 @@
-/** What only cgroup v2 has. Runs inside the guest machine: see guest.test.ts. */
+/** What only cgroup v2 has. Runs inside the guest machine: see test/guest. */
 import { expect, test } from "bun:test";
 import { closeSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import type { Resources } from "@gantry/oci";
