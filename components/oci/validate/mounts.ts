@@ -154,11 +154,15 @@ export function parseIdmapValue(value: string): { uid: IDMapping[]; gid: IDMappi
   return maps.uid.length > 0 && maps.gid.length > 0 ? maps : undefined;
 }
 
-/** `uid=` and `gid=` of a filesystem are ids of the container: without a mapping the mount would fail half-way. */
+/**
+ * `uid=` and `gid=` of a filesystem are ids of the container: without a mapping the mount would fail half-way. What a
+ * namespace that is joined maps is known there.
+ */
 function validateRootlessData(options: ParsedMountOptions, { linux }: Spec, at: string, to: Findings): void {
+  const joined = linux?.namespaces?.some(({ type, path }) => type === "user" && path);
   for (const [n, index] of options.dataIndexes.entries()) {
     const match = /^(uid|gid)=(\d+)$/.exec(options.data[n]!);
-    if (match === null) continue;
+    if (match === null || (joined && linux?.uidMappings === undefined)) continue;
     const map = (match[1] === "uid" ? linux?.uidMappings : linux?.gidMappings) ?? [];
     if (map.length > 0 && isMapped(Number(match[2]), map)) continue;
     const why = `user namespaces enabled, but no mapping found for ${match[1]} ${match[2]}`;
