@@ -34,7 +34,6 @@ const FILES: Readonly<Record<GuestRun["mode"], readonly string[]>> = {
     "security/cgroups.test.ts",
     "security/devices.test.ts",
     "security/exec.test.ts",
-    "shim/container.test.ts",
     "update.test.ts",
   ],
   systemd: ["cgroups/systemd.guest.ts", "systemd.guest.ts"],
