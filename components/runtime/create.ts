@@ -105,19 +105,27 @@ function runtimePart(
   { onSpawned, onRecord }: Recording,
 ): LaunchEvents {
   const { spec, plan, cgroup, bundle, rdt } = prepared;
-  const early = prepared.devicesEarly;
+  // systemd makes the cgroup when the process joins it: too late to be early.
+  const early = prepared.devicesEarly && !context.systemdCgroup;
+  const restrictDevices = () => {
+    if (early) cgroup.apply(prepared.writes.filter((write) => write.kind === "devices"));
+  };
   const limit = limiter(prepared, early);
   let settled = false;
   /** What need not be there before the container's process goes on; while it mounts, both of us have something to do. */
   const settle = (pid: number) => {
     if (settled) return;
     settled = true;
-    if (early) cgroup.apply(prepared.writes.filter((write) => write.kind === "devices"));
     onRecord(pid);
   };
   return {
-    onSpawned,
+    onSpawned: () => {
+      onSpawned();
+      // v1: before the process joins. A list is emptied first and then filled; in between no node could be made.
+      if (!cgroup.entersAtClone) restrictDevices();
+    },
     onInit: (pid) => {
+      if (cgroup.entersAtClone) restrictDevices(); // v2: a program takes effect as a whole
       const tasks = cgroup.entersAtClone ? [] : enter(cgroup, pid, plan.cgroup);
       rdt?.join(pid);
       return tasks;
