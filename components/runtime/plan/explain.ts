@@ -1,4 +1,5 @@
 /** From (operation, errno, detail) back to words: what was being done, to what, for which field, and what went wrong. */
+import { CAPABILITIES } from "@gantry/oci";
 import { errnoText } from "@gantry/sys";
 import type { Op, Plan } from "./plan.ts";
 
@@ -105,6 +106,5 @@ function hookName(from: string): string {
 }
 
 function capabilityName(number: string): string {
-  const { CAPABILITIES } = require("@gantry/oci") as typeof import("@gantry/oci");
   return CAPABILITIES[Number(number)] ?? number;
 }
