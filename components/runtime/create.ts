@@ -29,17 +29,13 @@ export function createContainer(context: Context, options: CreateOptions): Conta
   let record = initialRecord(context, prepared, options.id);
   const progress: Progress = { made: false, hooked: false };
   try {
+    writeRecord(directory, record); // at once: whatever happens now, `delete` finds what there is to clean
     options.onReserved?.(directory);
-    // The record comes before what would have to be cleaned: whatever happens then, `delete` finds it.
-    const made = () => {
-      writeRecord(directory, record);
-      makeCgroup(prepared, progress);
-    };
-    if (prepared.cgroup.entersAtClone) made();
+    if (prepared.cgroup.entersAtClone) makeCgroup(prepared, progress);
     launched = start(context, { ...options, io }, prepared, directory, progress, {
       // v1: made while the launcher starts; the plan waits for it where it needs it.
       onSpawned: () => {
-        if (!prepared.cgroup.entersAtClone) made();
+        if (!prepared.cgroup.entersAtClone) makeCgroup(prepared, progress);
       },
       onRecord: (pid) => {
         record = completeRecord(record, prepared, pid);

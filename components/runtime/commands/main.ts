@@ -15,8 +15,11 @@ export interface Invocation {
   readonly explicitRoot: boolean;
 }
 
-/** Runs a command; the name under which we were called is for help and version. */
-export async function main(program: string, argv: readonly string[]): Promise<number> {
+/**
+ * Runs a command; the name under which we were called is for help and version. Only a command that has to wait for
+ * several things returns a promise: the machinery of one costs half a millisecond when a program has just started.
+ */
+export function main(program: string, argv: readonly string[]): number | Promise<number> {
   let log: Logger | undefined;
   try {
     const { parsed: globals, rest } = parseFlags(argv, GLOBAL_FLAGS, true);
@@ -24,17 +27,22 @@ export async function main(program: string, argv: readonly string[]): Promise<nu
     if (rest.length === 0 || globals.bool("help") || rest[0] === "help" || rest[0] === "h")
       return help().printHelp(program, rest);
     log = openLog({ file: globals.string("log"), format: globals.string("log-format"), debug: globals.bool("debug") });
-    return await runCommand(program, globals, rest, log);
+    const status = runCommand(program, globals, rest, log);
+    return typeof status === "number" ? status : status.catch((error: unknown) => tell(program, error, log));
   } catch (error) {
-    if (error instanceof UsageError) return help().printUsage(program, error, log);
-    (log ?? openLog({ debug: false })).fatal(messageOf(error));
-    return 1;
+    return tell(program, error, log);
   }
+}
+
+function tell(program: string, error: unknown, log: Logger | undefined): number {
+  if (error instanceof UsageError) return help().printUsage(program, error, log);
+  (log ?? openLog({ debug: false })).fatal(messageOf(error));
+  return 1;
 }
 
 const help = () => require("./help.ts") as typeof import("./help.ts");
 
-async function runCommand(program: string, globals: Parsed, rest: readonly string[], log: Logger): Promise<number> {
+function runCommand(program: string, globals: Parsed, rest: readonly string[], log: Logger): number | Promise<number> {
   const syntax = COMMANDS.find(({ name }) => name === rest[0]);
   if (syntax === undefined) return help().printUnknown(program, rest[0]!);
   const { parsed: flags } = parseFlags(rest.slice(1), syntax.flags, syntax.stopsAtPositional ?? false);
@@ -45,7 +53,7 @@ async function runCommand(program: string, globals: Parsed, rest: readonly strin
   const root = explicit !== undefined ? absolutePath(explicit) : defaultRoot(host.rootless || host.inUserNamespace);
   if (root === "/") throw new InvalidArgument("--root: / cannot hold the state of containers");
   const context = { root, host, systemdCgroup: globals.bool("systemd-cgroup"), log };
-  const run = await implementation(syntax);
+  const run = implementation(syntax);
   return run({ flags, context, explicitRoot: explicit !== undefined });
 }
 
@@ -70,7 +78,7 @@ function defaultRoot(mayBeRootless: boolean): string {
 type Implementation = (invocation: Invocation) => number | Promise<number>;
 
 /** Each command's code is loaded when it is asked for. */
-async function implementation({ name }: CommandSyntax): Promise<Implementation> {
+function implementation({ name }: CommandSyntax): Implementation {
   switch (name) {
     case "create":
     case "run":
