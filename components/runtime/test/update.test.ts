@@ -27,7 +27,7 @@ test("what a change does not name stays in the record, and a device named twice 
   });
 });
 
-test.skipIf(!v1)("limits change by flags and by JSON, and the record has them", () => {
+test.skipIf(!v1)("limits change by flags and by JSON, and the record has them (names files of cgroup v1)", () => {
   using c = detached({
     edit: (spec) => {
       spec.linux!.resources!.pids = { limit: 20 };
@@ -50,19 +50,22 @@ test.skipIf(!v1)("limits change by flags and by JSON, and the record has them", 
   });
 });
 
-test.skipIf(!v1)("when one limit is refused, those before it have their old values again", () => {
-  using c = detached({
-    edit: (spec) => {
-      spec.linux!.resources!.memory = { limit: 64 << 20 };
-    },
-  });
-  const { status, stderr } = c.runc("update", c.id, "--memory", "40M", "--cpuset-cpus", "4095");
-  expect(status).toBe(1);
-  expect(stderr).toContain("linux.resources.cpu.cpus");
-  expect(c.cgroup("memory", "memory.limit_in_bytes")).toBe(String(64 << 20));
-});
+test.skipIf(!v1)(
+  "when one limit is refused, those before it have their old values again (names files of cgroup v1)",
+  () => {
+    using c = detached({
+      edit: (spec) => {
+        spec.linux!.resources!.memory = { limit: 64 << 20 };
+      },
+    });
+    const { status, stderr } = c.runc("update", c.id, "--memory", "40M", "--cpuset-cpus", "4095");
+    expect(status).toBe(1);
+    expect(stderr).toContain("linux.resources.cpu.cpus");
+    expect(c.cgroup("memory", "memory.limit_in_bytes")).toBe(String(64 << 20));
+  },
+);
 
-test.skipIf(!v1)("device access can be given while the container runs", () => {
+test.skipIf(!v1)("device access can be given while the container runs (reads the device list of cgroup v1)", () => {
   using c = detached({
     edit(spec) {
       spec.linux!.devices = [{ path: "/dev/kmsg", type: "c", major: 1, minor: 11 }];

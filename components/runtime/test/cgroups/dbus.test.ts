@@ -113,7 +113,7 @@ afterAll(() => {
 
 const DBUS = { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
 
-test.skipIf(!hasDaemon)("a real bus lets us in and answers", () => {
+test.skipIf(!hasDaemon)("a real bus lets us in and answers (needs dbus-daemon)", () => {
   using bus = connectBus(socket(), { hello: true });
   expect(bus.call({ ...DBUS, member: "GetNameOwner", signature: "s", args: ["org.freedesktop.DBus"] })).toEqual([
     "org.freedesktop.DBus",
@@ -121,7 +121,7 @@ test.skipIf(!hasDaemon)("a real bus lets us in and answers", () => {
   expect(bus.call({ ...DBUS, member: "ListNames" })[0]).toContain("org.freedesktop.DBus");
 });
 
-test.skipIf(!hasDaemon)("an error reply carries its name and text", () => {
+test.skipIf(!hasDaemon)("an error reply carries its name and text (needs dbus-daemon)", () => {
   using bus = connectBus(socket(), { hello: true });
   let error: unknown;
   try {
@@ -133,7 +133,7 @@ test.skipIf(!hasDaemon)("an error reply carries its name and text", () => {
   expect(error).toMatchObject({ errorName: "org.freedesktop.DBus.Error.NameHasNoOwner" });
 });
 
-test.skipIf(!hasDaemon)("a signal that comes before its time is kept", () => {
+test.skipIf(!hasDaemon)("a signal that comes before its time is kept (needs dbus-daemon)", () => {
   using bus = connectBus(socket(), { hello: true });
   bus.call({ ...DBUS, member: "AddMatch", signature: "s", args: ["type='signal',member='NameOwnerChanged'"] });
   bus.call({ ...DBUS, member: "RequestName", signature: "su", args: ["org.gantry.Test", 0] });
@@ -142,7 +142,7 @@ test.skipIf(!hasDaemon)("a signal that comes before its time is kept", () => {
   expect(signal).toMatchObject({ member: "NameOwnerChanged" });
 });
 
-test.skipIf(!hasDaemon)("waiting has an end", () => {
+test.skipIf(!hasDaemon)("waiting has an end (needs dbus-daemon)", () => {
   using bus = connectBus(socket(), { hello: true });
   expect(() => bus.signal(() => false, "nothing", 20)).toThrow(/no answer to nothing from .* in time/);
 });

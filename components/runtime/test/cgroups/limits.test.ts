@@ -77,7 +77,7 @@ test("an update that fails half-way leaves the old values", () => {
   );
 });
 
-test.skipIf(v2)("shares that the kernel clips are an error", () => {
+test.skipIf(v2)("shares that the kernel clips are an error (cgroup v1 has shares)", () => {
   using cg = cgroup();
   cg.create();
   expect(() => cg.apply(writes({ cpu: { shares: 1 } }))).toThrow(

@@ -53,7 +53,7 @@ test("a frozen cgroup is refused", () => {
   expect(() => cg.create()).not.toThrow();
 });
 
-test.skipIf(v2)("a frozen cgroup is refused even if only the freezer has it", () => {
+test.skipIf(v2)("a frozen cgroup is refused even if only the freezer has it (cgroup v1 has a freezer apart)", () => {
   using cg = cgroup();
   mkdirSync(cg.paths.freezer!);
   writeFileSync(`${cg.paths.freezer}/freezer.state`, "FROZEN");
