@@ -106,9 +106,13 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => {
-  daemon?.kill();
-  if (folder !== "") rmSync(folder, { recursive: true });
+afterAll(async () => {
+  if (daemon === undefined) return;
+  // It takes its socket away on its way out, and must not do so while we walk through the folder.
+  const ended = new Promise((resolve) => daemon?.once("exit", resolve));
+  daemon.kill();
+  await ended;
+  rmSync(folder, { recursive: true });
 });
 
 const DBUS = { destination: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus" };
