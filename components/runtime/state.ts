@@ -2,7 +2,7 @@
  * The record of a container: `<root>/<id>/state.json`. It is written the moment the directory exists, so that whatever
  * happens afterwards `delete` finds what there is to clean. What can be derived is not stored: see `status`.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { AlreadyExists, InvalidArgument, NotFound, readJson, type Spec, writeJson } from "@gantry/oci";
 import { AT_FDCWD, isErrno, trySyscall } from "@gantry/sys";
 
@@ -59,12 +59,8 @@ export function reserve(root: Root, id: string): string {
 /** Replaces the record in one step: readers see the old one or the new one. */
 export function writeRecord(dir: string, record: Record): void {
   const temporary = `${dir}/.state.json.${process.pid}`;
-  const fd = openSync(temporary, "wx", 0o600);
-  try {
-    writeSync(fd, writeJson(record));
-  } finally {
-    closeSync(fd);
-  }
+  // One that was killed may have had our pid: what it left half-written is written over.
+  writeFileSync(temporary, writeJson(record), { mode: 0o600 });
   renameSync(temporary, `${dir}/state.json`);
 }
 

@@ -1,17 +1,9 @@
 /** Descriptors, files and what node:fs has no words for. */
-import { closeSync, constants, readSync, writeSync } from "node:fs";
+import { constants, readSync, writeSync } from "node:fs";
 import { AT_FDCWD, O_CLOEXEC } from "./constants.ts";
 import { isErrno, SysError } from "./error.ts";
 import { native } from "./native.ts";
 import { syscall, trySyscall } from "./syscall.ts";
-
-/** A descriptor that is closed at the end of its `using` scope. */
-export class Fd implements Disposable {
-  constructor(readonly number: number) {}
-  [Symbol.dispose](): void {
-    closeSync(this.number);
-  }
-}
 
 /** openat2(2), close-on-exec. `resolve` holds RESOLVE_* flags. */
 export function openat2(dir: number, path: string, flags: number, resolve = 0, mode = 0): number {

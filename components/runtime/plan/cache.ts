@@ -86,13 +86,15 @@ export function keep(
   const own = spec.process !== undefined && setsHome(spec.process);
   const home = own ? undefined : { passwd: passwdOf(spec), path: facts.home };
   const entry: Entry = { spec, writes, devicesEarly, born: plan.born, ...(home && { home }) };
+  const temporary = `${file}.${process.pid}`;
   try {
     makeRoom();
-    const temporary = `${file}.${process.pid}`;
     writeFileSync(temporary, Buffer.concat([Buffer.from(`${writeJson(entry)}\n`), encodePlan(plan)]), { mode: 0o600 });
     renameSync(temporary, file);
   } catch (error) {
-    if (!isErrno(error, "EACCES", "EROFS", "ENOSPC", "ENOENT", "EEXIST", "EDQUOT")) throw error;
+    // The container runs: no full or broken disk may end it now.
+    if (!(error instanceof Error && "code" in error)) throw error;
+    rmSync(temporary, { force: true });
   }
 }
 
